@@ -1,0 +1,50 @@
+"""The result of a run: samples of p(x | y) and what is known of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Posterior:
+    """``samples`` (n, C, H, W) in [-1, 1] scale, on the CPU; ``nfe``: denoiser calls per sample; ``diagnostics``: named numbers.
+
+    ``warnings`` are sentences for people: what to doubt about this result.
+    """
+
+    samples: Tensor
+    nfe: int
+    diagnostics: dict[str, float] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+
+    @property
+    def mean(self) -> Tensor:
+        """Posterior mean per pixel, (C, H, W): the estimate of least squared error."""
+        return self.samples.mean(0)
+
+    @property
+    def std(self) -> Tensor:
+        """Posterior standard deviation per pixel, (C, H, W), with the unbiased variance; zero for a single sample."""
+        return self.samples.std(0) if len(self.samples) > 1 else torch.zeros_like(self.samples[0])
+
+    def quantile(self, q: float) -> Tensor:
+        """The ``q`` quantile per pixel, (C, H, W). Raises ``ValueError`` unless 0 <= q <= 1."""
+        if not 0 <= q <= 1:
+            raise ValueError(f"a quantile is between 0 and 1, got {q}")
+        return torch.quantile(self.samples, q, dim=0)
+
+    def to_arviz(self) -> Any:
+        """``arviz.InferenceData`` with the samples as variable ``x``, (chain, draw, channel, height, width).
+
+        The samples end independent chains, so they stand as the draws of one.
+        """
+        import arviz
+
+        names = ["channel", "height", "width"]
+        data = arviz.from_dict(posterior={"x": self.samples.numpy()[None]}, dims={"x": names})
+        data.posterior.attrs.update({"nfe": self.nfe, **self.diagnostics})
+        return data

@@ -1,0 +1,20 @@
+"""Priors: one contract, ``denoise(x, sigma)``."""
+
+from dpnp.priors.base import ImageShape, Prior
+from dpnp.priors.batched import BatchedPrior
+from dpnp.priors.edm import EDMDenoiser, EDMPrior
+from dpnp.priors.gaussian import Gaussian, GaussianMixture
+from dpnp.priors.shipped import PriorInfo, list_priors, load_prior
+
+__all__ = [
+    "BatchedPrior",
+    "EDMDenoiser",
+    "EDMPrior",
+    "Gaussian",
+    "GaussianMixture",
+    "ImageShape",
+    "Prior",
+    "PriorInfo",
+    "list_priors",
+    "load_prior",
+]

@@ -1,0 +1,72 @@
+"""A prior on disk: ``model.safetensors`` (16-bit EMA weights) beside ``card.json`` (what it is and how it was made)."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import torch
+from diffusers import UNet2DModel
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from dpnp.errors import PriorError
+from dpnp.priors.base import ImageShape
+from dpnp.priors.edm import EDMDenoiser, EDMPrior
+
+WEIGHTS, CARD = "model.safetensors", "card.json"
+FORMAT = "dpnp-edm-1"
+
+
+def save_prior(prior: EDMPrior, folder: Path, *, training: dict[str, Any]) -> None:
+    """Write ``prior`` to ``folder`` with float16 weights; replaces the folder's previous contents in one rename."""
+    network = prior._denoiser.network
+    config = {k: v for k, v in network.config.items() if not k.startswith("_")}
+    card = {
+        "format": FORMAT,
+        "image_shape": list(prior.image_shape),
+        "sigma_data": prior._denoiser.sigma_data,
+        "sigma_range": [float(f"{s:.4g}") for s in prior.sigma_range],
+        "training": training,
+        "network": config,
+    }
+    partial = folder.with_name(folder.name + ".partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    weights = {k: v.detach().to("cpu", torch.float16).contiguous() for k, v in network.state_dict().items()}
+    save_file(weights, partial / WEIGHTS)
+    (partial / CARD).write_text(json.dumps(card, indent=2) + "\n")
+    shutil.rmtree(folder, ignore_errors=True)
+    os.replace(partial, folder)
+
+
+def read_card(folder: Path) -> dict[str, Any]:
+    """The prior's card. Raises :class:`PriorError` when the folder is not a prior of this format."""
+    try:
+        card = json.loads((folder / CARD).read_text())
+    except FileNotFoundError as error:
+        raise PriorError(f"{folder} is not a prior: it has no {CARD}") from error
+    except ValueError as error:
+        raise PriorError(f"{folder / CARD} is not JSON: {error}") from error
+    if not isinstance(card, dict) or card.get("format") != FORMAT:
+        found = card.get("format") if isinstance(card, dict) else type(card).__name__
+        raise PriorError(f"{folder / CARD} has format {found!r}, expected {FORMAT!r}")
+    return card
+
+
+def load_prior_folder(folder: Path, *, name: str, device: torch.device | str = "cpu") -> EDMPrior:
+    """Read a prior written by :func:`save_prior`. Raises :class:`PriorError` with the cause when it cannot be used."""
+    card = read_card(folder)
+    try:
+        network = UNet2DModel(**card["network"])
+        network.load_state_dict(load_file(folder / WEIGHTS))
+        c, h, w = card["image_shape"]
+        low, high = card["sigma_range"]
+        denoiser = EDMDenoiser(network, float(card["sigma_data"]))
+    except (KeyError, TypeError, ValueError, RuntimeError, OSError, SafetensorError) as error:
+        raise PriorError(f"the prior in {folder} cannot be loaded: {error}") from error
+    shape: ImageShape = (c, h, w)
+    return EDMPrior(denoiser, shape, sigma_range=(low, high), name=name, card=card).to(device)

@@ -1,0 +1,141 @@
+"""``dpnp train``: fit an EDM denoiser to a data set and leave a folder that ``load_prior`` takes."""
+
+from __future__ import annotations
+
+import copy
+import math
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from diffusers import UNet2DModel
+from torch import Tensor
+from tqdm import tqdm
+
+from dpnp.priors.edm import EDMDenoiser, EDMPrior
+from dpnp.priors.folder import save_prior
+from dpnp.rng import generator_for
+from dpnp.training.checkpoint import Progress, load_checkpoint, save_checkpoint, update_ema
+from dpnp.training.config import TrainConfig
+from dpnp.training.data import ImageDataset, to_model_scale
+from dpnp.training.loss import VALIDATION_SIGMAS, denoising_psnr, edm_loss, training_sigmas
+
+SIGMA_QUANTILE = 3.0  # the card's trained range: this many standard deviations of ln(sigma) each way
+
+
+def learning_rate(config: TrainConfig, step: int) -> float:
+    """Linear warm-up, then half a cosine down to zero at ``config.steps``."""
+    warm = min(1.0, (step + 1) / max(1, config.warmup_steps))
+    return config.learning_rate * warm * 0.5 * (1 + math.cos(math.pi * min(1.0, step / config.steps)))
+
+
+def training_batch(images: Tensor, config: TrainConfig, step: int) -> tuple[Tensor, Tensor, Tensor]:
+    """(clean, sigma, noise) of one step: a function of (seed, step) alone, so a resumed run sees the same batches."""
+    generator = generator_for(config.seed, step)
+    picks = torch.randint(len(images), (config.batch_size,), generator=generator)
+    clean = to_model_scale(images[picks])
+    if config.horizontal_flips:
+        flip = torch.rand(config.batch_size, generator=generator) < 0.5
+        clean = torch.where(flip.reshape(-1, 1, 1, 1), clean.flip(-1), clean)
+    sigma = training_sigmas(config.batch_size, config.log_sigma_mean, config.log_sigma_std, generator)
+    return clean, sigma, torch.randn(clean.shape, generator=generator)
+
+
+class Trainer:
+    """One training run in ``folder``: ``checkpoint.pt`` to resume from and ``best/``, the best prior so far."""
+
+    def __init__(self, data: ImageDataset, config: TrainConfig, folder: Path, *, source: str, device: torch.device) -> None:
+        self.data, self.config, self.folder, self.source, self.device = data, config, folder, source, device
+        torch.manual_seed(config.seed)
+        network = UNet2DModel(**config.network.unet_arguments(data.image_shape))
+        sigma_data = config.sigma_data or to_model_scale(data.train[:2000]).std().item()
+        self.model = EDMDenoiser(network, sigma_data).to(device, memory_format=torch.channels_last)
+        self.ema = copy.deepcopy(self.model).requires_grad_(False)
+        self.optimizer = torch.optim.AdamW(self.model.parameters(), lr=config.learning_rate, betas=(0.9, 0.99), weight_decay=0.0)
+        self.progress = Progress()
+        self._loss: Callable[..., Tensor] = torch.compile(edm_loss) if config.compile else edm_loss
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def resume(self) -> bool:
+        """Load ``checkpoint.pt`` if there is one; True when it was."""
+        state = load_checkpoint(self.folder)
+        if state is None:
+            return False
+        self.model.load_state_dict(state["model"])
+        self.ema.load_state_dict(state["ema"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.progress = Progress(**state["progress"])
+        return True
+
+    def run(self) -> Path:
+        """Train to ``config.steps``; returns the folder of the best prior by validation PSNR."""
+        config = self.config
+        with tqdm(total=config.steps, initial=self.progress.step, unit="step", dynamic_ncols=True) as bar:
+            while self.progress.step < config.steps:
+                started = time.perf_counter()
+                loss = self.step()
+                self.progress.step += 1
+                self.progress.seconds += time.perf_counter() - started
+                step = self.progress.step
+                bar.update()
+                bar.set_postfix_str(f"loss {loss:.4f}, val {self.progress.best_psnr:.2f} dB", refresh=False)
+                if step % config.validate_every == 0 or step == config.steps:
+                    bar.write(self.validate(last=step == config.steps))
+                if step % config.checkpoint_every == 0 or step == config.steps:
+                    save_checkpoint(self.folder, self.model, self.ema, self.optimizer, self.progress, config)
+        return self.folder / "best"
+
+    def step(self) -> float:
+        """One gradient step on one batch; returns its loss."""
+        config, step = self.config, self.progress.step
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate(config, step)
+        clean, sigma, noise = (t.to(self.device) for t in training_batch(self.data.train, config, step))
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=config.precision == "bfloat16"):
+            loss = self._loss(self.model, clean.to(memory_format=torch.channels_last), sigma, noise)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), config.gradient_clip)
+        self.optimizer.step()
+        update_ema(self.ema, self.model, config.ema_decay, step)
+        value = loss.item()
+        if not math.isfinite(value):
+            raise FloatingPointError(f"the training loss is {value} at step {step}; lower the learning rate")
+        return value
+
+    def validate(self, *, last: bool) -> str:
+        """Score the EMA weights on the first validation images; the best so far becomes ``best/``. Returns a line.
+
+        The choice is always made on the same images; after the last step the card gets the scores on all of them.
+        """
+        low, high = (math.exp(self.config.log_sigma_mean + k * SIGMA_QUANTILE * self.config.log_sigma_std) for k in (-1, 1))
+        prior = EDMPrior(copy.deepcopy(self.ema), self.data.image_shape, sigma_range=(low, high))
+        images = self.data.val[: self.config.validation_images]
+        scores = self.psnr(prior, images)
+        mean = sum(scores.values()) / len(scores)
+        if mean >= self.progress.best_psnr:
+            self.progress.best_psnr = mean
+            if last:
+                images = self.data.val
+                scores = self.psnr(prior, images)
+            save_prior(prior, self.folder / "best", training=self.card(scores, len(images)))
+        listed = ", ".join(f"{v:.2f} dB at sigma {k}" for k, v in scores.items())
+        return f"step {self.progress.step}: denoising PSNR on {len(images)} validation images {listed}"
+
+    def psnr(self, prior: EDMPrior, images: Tensor) -> dict[str, float]:
+        """Denoising PSNR by noise level."""
+        return {f"{s:g}": denoising_psnr(prior, to_model_scale(images), s) for s in VALIDATION_SIGMAS}
+
+    def card(self, scores: dict[str, float], n_images: int) -> dict[str, object]:
+        """What the prior's card says of this run."""
+        return {
+            "data": self.source,
+            "train_images": len(self.data.train),
+            "steps": self.progress.step,
+            "hours": round(self.progress.seconds / 3600, 2),
+            "device": str(self.device),
+            "parameters": sum(p.numel() for p in self.model.parameters()),
+            "validation": {"images": n_images, "denoising_psnr_db": {k: round(v, 2) for k, v in scores.items()}},
+            "config": self.config.model_dump(mode="json"),
+        }

@@ -1,0 +1,17 @@
+"""The errors of the forward models. Every one says what was expected and what came."""
+
+
+class OperatorError(Exception):
+    """Base of the errors raised by ``operators``."""
+
+
+class ShapeError(OperatorError):
+    """An image or a measurement does not have the forward model's shape; the message holds both shapes."""
+
+
+class MeasurementError(OperatorError):
+    """A measurement holds values that the forward model cannot have produced, such as NaN."""
+
+
+class UnknownOperatorError(OperatorError):
+    """No forward model of that name; the message lists the known ones."""

@@ -1,0 +1,8 @@
+"""Maps: the noiseless physics."""
+
+from operators.maps.base import Constant, LinearMap, Map, ThinSVD
+from operators.maps.bicubic import bicubic_matrix
+from operators.maps.dense import DenseMap
+from operators.maps.separable import SeparableMap
+
+__all__ = ["Constant", "DenseMap", "LinearMap", "Map", "SeparableMap", "ThinSVD", "bicubic_matrix"]

@@ -1,0 +1,66 @@
+"""Maps: the noiseless physics a(x), and what structure a map can declare."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+import torch
+from torch import Tensor
+
+from operators.shapes import ImageShape, Shape
+
+
+class Constant:
+    """A float64 tensor of a map, with one copy kept per device and precision that it is used in."""
+
+    def __init__(self, value: Tensor) -> None:
+        self.value = value.detach().to("cpu", torch.float64)
+        self._copies: dict[tuple[torch.device, torch.dtype], Tensor] = {}
+
+    def like(self, x: Tensor) -> Tensor:
+        """The constant on ``x``'s device in ``x``'s precision."""
+        key = (x.device, x.dtype)
+        if key not in self._copies:
+            self._copies[key] = self.value.to(x.device, x.dtype)
+        return self._copies[key]
+
+
+class Map(ABC):
+    """A differentiable map from images (B, *image_shape) to clean measurements (B, *output_shape)."""
+
+    image_shape: ImageShape
+    output_shape: Shape
+
+    @abstractmethod
+    def __call__(self, x: Tensor) -> Tensor:
+        """a(x), (B, *output_shape)."""
+
+
+class ThinSVD(ABC):
+    """A = U diag(s) V^T with orthonormal columns in U and V; coefficients have shape (B, *rank_shape)."""
+
+    singular_values: Constant
+
+    @abstractmethod
+    def project(self, x: Tensor) -> Tensor:
+        """V^T x."""
+
+    @abstractmethod
+    def lift(self, c: Tensor) -> Tensor:
+        """V c, (B, *image_shape)."""
+
+    @abstractmethod
+    def project_measurement(self, y: Tensor) -> Tensor:
+        """U^T y."""
+
+
+class LinearMap(Map):
+    """A linear map with its exact adjoint, and its thin SVD where that is cheap."""
+
+    @abstractmethod
+    def adjoint(self, y: Tensor) -> Tensor:
+        """A^T y for ``y`` (B, *output_shape)."""
+
+    def svd(self) -> ThinSVD | None:
+        """The thin SVD, or None where it is not cheap; then exact draws solve by conjugate gradients."""
+        return None

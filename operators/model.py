@@ -1,0 +1,81 @@
+"""The forward model: a map joined with a noise model."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar
+
+import torch
+from pydantic import ConfigDict, TypeAdapter
+from torch import Tensor
+
+from operators.errors import MeasurementError
+from operators.maps import Map
+from operators.noise import NoiseModel
+from operators.rng import generator_for
+from operators.shapes import ImageShape, Shape, batched
+
+MODEL_CONFIG = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
+
+
+class ForwardModel(ABC):
+    """p(y | x). Subclasses are frozen pydantic dataclasses whose fields are the model's parameters.
+
+    A subclass with a ``name`` in ``operators/models/`` is part of the catalogue.
+    """
+
+    name: ClassVar[str] = ""
+    summary: ClassVar[str] = ""
+    image_shape: ImageShape
+
+    @property
+    @abstractmethod
+    def map(self) -> Map:
+        """The noiseless physics."""
+
+    @property
+    @abstractmethod
+    def noise(self) -> NoiseModel:
+        """The noise model."""
+
+    @property
+    def measurement_shape(self) -> Shape:
+        """Shape of one measurement."""
+        return self.noise.measurement_shape(self.map.output_shape)
+
+    def simulate(self, x: Tensor, seed: int) -> Tensor:
+        """A measurement of ``x`` ((C, H, W) or (B, C, H, W), [-1, 1] scale); image i's noise depends on (seed, i) alone.
+
+        Raises :class:`operators.ShapeError` when ``x`` is not of ``image_shape``.
+        """
+        images = batched(x, self.image_shape, "an image")
+        with torch.no_grad():
+            clean = self.map(images)
+            y = torch.stack([self.noise.sample(a, generator_for(seed, i)) for i, a in enumerate(clean)])
+        return y if x.ndim == images.ndim else y[0]
+
+    def log_likelihood(self, x: Tensor, y: Tensor) -> Tensor:
+        """log p(y | x) with its normalising constant, (B,); ``y`` is one measurement or one per image.
+
+        Differentiable in ``x``. Raises :class:`operators.ShapeError` when a shape does not fit.
+        """
+        images = batched(x, self.image_shape, "an image")
+        return self.noise.log_prob(batched(y, self.measurement_shape, "a measurement"), self.map(images))
+
+    def residual(self, x: Tensor, y: Tensor) -> Tensor:
+        """Root mean square of the measurement's misfit in units of the noise level, (B,): about 1 for a posterior sample."""
+        images = batched(x, self.image_shape, "an image")
+        return self.noise.misfit(batched(y, self.measurement_shape, "a measurement"), self.map(images))
+
+    def check_measurement(self, y: Tensor) -> None:
+        """Raise :class:`operators.ShapeError` or :class:`operators.MeasurementError` unless ``y`` is one possible measurement."""
+        if tuple(y.shape) != tuple(self.measurement_shape):
+            batched(y[None], self.measurement_shape, f"a measurement of images {tuple(self.image_shape)}")
+        bad = int((~torch.isfinite(y)).sum())
+        if bad:
+            raise MeasurementError(f"expected finite numbers in the measurement, got {bad} of {y.numel()} that are NaN or infinite")
+
+    def parameters(self) -> dict[str, Any]:
+        """The parameters as JSON, without ``image_shape``: what :func:`operators.build` takes."""
+        values = TypeAdapter(type(self)).dump_python(self, mode="json")
+        return {key: value for key, value in values.items() if key != "image_shape"}

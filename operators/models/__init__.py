@@ -1,0 +1,1 @@
+"""The forward models, one file each. A class with a ``name`` here is in the catalogue."""
