@@ -1,0 +1,119 @@
+"""Files under ``DPNP_DATA_DIR``: one folder per job, every name made by the server, every file complete before it has its name.
+
+    jobs/<id>/measurement.npy
+    jobs/<id>/checkpoint-<token>.pt      the sampler's state, written by the holder of that lease
+    jobs/<id>/result-<token>/            the result of the lease that succeeded
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import shutil
+import time
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
+
+import numpy as np
+import torch
+
+MEASUREMENT = "measurement.npy"
+
+
+class Files:
+    """The files of all jobs."""
+
+    def __init__(self, data_dir: Path) -> None:
+        self.jobs = data_dir / "jobs"
+        self.jobs.mkdir(parents=True, exist_ok=True)
+
+    def folder(self, job_id: str) -> Path:
+        """Everything of one job."""
+        return self.jobs / job_id
+
+    def create(self, job_id: str, measurement: np.ndarray) -> None:
+        """Keep a new job's measurement. On an error, such as a full disk, nothing stays."""
+        folder = self.folder(job_id)
+        try:
+            folder.mkdir()
+            with open(folder / MEASUREMENT, "wb") as stream:
+                np.save(stream, measurement, allow_pickle=False)
+                _sync(stream.fileno())
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+
+    def measurement(self, job_id: str) -> np.ndarray:
+        """The measurement as it was kept."""
+        return np.load(self.folder(job_id) / MEASUREMENT, allow_pickle=False)
+
+    def remove(self, job_id: str) -> None:
+        """Delete the job's files; no error when there are none."""
+        shutil.rmtree(self.folder(job_id), ignore_errors=True)
+
+    def remove_orphans(self, known: set[str], older_than: float) -> list[str]:
+        """Delete folders that belong to no job and have not changed for ``older_than`` seconds; returns their names."""
+        limit = time.time() - older_than
+        orphans = [path.name for path in self.jobs.iterdir() if path.name not in known and path.stat().st_mtime < limit]
+        for name in orphans:
+            self.remove(name)
+        return orphans
+
+    # Checkpoints
+
+    def save_checkpoint(self, job_id: str, token: int, state: dict[str, Any]) -> None:
+        """Replace this lease's checkpoint in one rename."""
+        path = self.folder(job_id) / f"checkpoint-{token}.pt"
+        partial = path.with_suffix(".partial")
+        with open(partial, "wb") as stream:
+            torch.save(state, stream)
+            _sync(stream.fileno())
+        os.replace(partial, path)
+
+    def load_checkpoint(self, job_id: str) -> dict[str, Any] | None:
+        """The checkpoint of the latest lease that left a readable one."""
+        for path in sorted(self.folder(job_id).glob("checkpoint-*.pt"), key=_token, reverse=True):
+            try:
+                return torch.load(path, weights_only=True)
+            except (OSError, RuntimeError, EOFError, BadZipFile, pickle.UnpicklingError):
+                continue
+        return None
+
+    # Results
+
+    def result(self, job_id: str, token: int) -> Path:
+        """The folder of the result that this lease produced."""
+        return self.folder(job_id) / f"result-{token}"
+
+    def begin_result(self, job_id: str, token: int) -> Path:
+        """An empty folder to write a result into."""
+        partial = self.folder(job_id) / f"result-{token}.partial"
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir()
+        return partial
+
+    def publish_result(self, job_id: str, token: int) -> None:
+        """Give the complete result its name."""
+        partial = self.folder(job_id) / f"result-{token}.partial"
+        for path in (p for p in partial.rglob("*") if p.is_file()):
+            with open(path, "rb") as stream:
+                _sync(stream.fileno())
+        os.rename(partial, self.result(job_id, token))
+
+    def tidy(self, job_id: str, token: int | None) -> None:
+        """Drop the checkpoints and half-written results of a finished job, and all results but this lease's."""
+        keep = None if token is None else self.result(job_id, token)
+        for path in self.folder(job_id).glob("checkpoint-*"):
+            path.unlink(missing_ok=True)
+        for path in self.folder(job_id).glob("result-*"):
+            if path != keep:
+                shutil.rmtree(path, ignore_errors=True)
+
+
+def _token(path: Path) -> int:
+    return int(path.stem.removeprefix("checkpoint-"))
+
+
+def _sync(descriptor: int) -> None:
+    os.fsync(descriptor)

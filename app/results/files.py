@@ -1,0 +1,81 @@
+"""From a posterior to the files that are served."""
+
+from __future__ import annotations
+
+import json
+import math
+import platform
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from pydantic import TypeAdapter
+
+import dpnp
+from app.jobs import Spec
+from app.problem import resolved
+from app.results.pictures import grid, is_image, save_image, save_preview, save_std
+from app.worker.solve import Solution
+from dpnp import Posterior
+
+FILES = {
+    "mean.png": "image/png",
+    "std.png": "image/png",
+    "samples.png": "image/png",
+    "measurement.png": "image/png",
+    "posterior.npz": "application/zip",
+    "posterior.nc": "application/x-netcdf",
+}
+"""Name -> media type of what is served beside ``samples/{i}.png``."""
+
+
+def sample_name(index: int) -> str:
+    """The file of one sample."""
+    return f"samples/{index}.png"
+
+
+def write_result(folder: Path, spec: Spec, measurement: np.ndarray, solution: Solution, seconds: float) -> None:
+    """Write all files of a result into ``folder``; ``result.json`` comes last."""
+    posterior = solution.posterior
+    samples, mean, std = (tensor.numpy() for tensor in (posterior.samples, posterior.mean, posterior.std))
+    np.savez(folder / "posterior.npz", samples=samples, mean=mean, std=std)
+    posterior.to_arviz().to_netcdf(str(folder / "posterior.nc"))
+    _write_pictures(folder, samples, mean, std)
+    if is_image(measurement):
+        save_preview(measurement, folder / "measurement.png")
+    summary = _summary(spec, solution, posterior, seconds)
+    summary["files"] = sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+    (folder / "result.json").write_text(json.dumps(summary, indent=2, allow_nan=False) + "\n")
+
+
+def _write_pictures(folder: Path, samples: np.ndarray, mean: np.ndarray, std: np.ndarray) -> None:
+    if not is_image(mean):
+        return
+    (folder / "samples").mkdir()
+    for i, image in enumerate(samples):
+        save_image(image, folder / sample_name(i))
+    save_image(grid(samples), folder / "samples.png")
+    save_image(mean, folder / "mean.png")
+    save_std(std, folder / "std.png")
+
+
+def _summary(spec: Spec, solution: Solution, posterior: Posterior, seconds: float) -> dict[str, Any]:
+    return {
+        "operator": resolved(spec.operator, solution.model.parameters()),
+        "prior": spec.prior,
+        "sampler": resolved(spec.sampler, _parameters(solution)),
+        "n_samples": len(posterior.samples),
+        "image_shape": list(posterior.mean.shape),
+        "seed": spec.seed,
+        "nfe": posterior.nfe,
+        "diagnostics": {k: float(v) if math.isfinite(v) else None for k, v in posterior.diagnostics.items()},
+        "warnings": list(posterior.warnings),
+        "timings": {"total_seconds": round(seconds, 3)},
+        "device": solution.device,
+        "versions": {"dpnp": dpnp.__version__, "torch": str(torch.__version__), "python": platform.python_version()},
+    }
+
+
+def _parameters(solution: Solution) -> dict[str, Any]:
+    return TypeAdapter(type(solution.sampler)).dump_python(solution.sampler, mode="json")

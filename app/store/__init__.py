@@ -1,0 +1,20 @@
+"""The job store: the SQL table is the queue and the only truth."""
+
+from app.store.errors import IdempotencyMismatchError, JobNotFoundError, JobNotFinishedError, QueueFullError, StoreError
+from app.store.rows import Claim, Event, Idempotency, NewJob, WorkerRow
+from app.store.store import Store, new_id
+
+__all__ = [
+    "Claim",
+    "Event",
+    "Idempotency",
+    "IdempotencyMismatchError",
+    "JobNotFinishedError",
+    "JobNotFoundError",
+    "NewJob",
+    "QueueFullError",
+    "Store",
+    "StoreError",
+    "WorkerRow",
+    "new_id",
+]

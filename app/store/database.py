@@ -1,0 +1,104 @@
+"""Engine set-up, the tables and the database's clock: all that depends on the kind of database is here."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.functions import FunctionElement
+
+BUSY_TIMEOUT_MS = 15_000
+
+metadata = sa.MetaData()
+
+jobs = sa.Table(
+    "jobs",
+    metadata,
+    sa.Column("seq", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True, autoincrement=True),
+    sa.Column("id", sa.String(32), nullable=False, unique=True),
+    sa.Column("status", sa.String(16), nullable=False),
+    sa.Column("spec", sa.JSON, nullable=False),
+    sa.Column("created_at", sa.Double, nullable=False),
+    sa.Column("started_at", sa.Double),
+    sa.Column("finished_at", sa.Double),
+    sa.Column("step", sa.Integer, nullable=False, default=0),
+    sa.Column("total", sa.Integer, nullable=False, default=0),
+    sa.Column("attempt", sa.Integer, nullable=False, default=0),
+    sa.Column("error", sa.JSON(none_as_null=True)),
+    sa.Column("lease_token", sa.Integer, nullable=False, default=0, comment="fencing token: grows with every claim"),
+    sa.Column("lease_until", sa.Double),
+    sa.Column("worker", sa.String(64)),
+    sa.Index("jobs_by_status", "status", "seq"),
+    sqlite_autoincrement=True,
+)
+
+events = sa.Table(
+    "events",
+    metadata,
+    sa.Column("id", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True, autoincrement=True),
+    sa.Column("job_id", sa.String(32), sa.ForeignKey("jobs.id", ondelete="CASCADE"), nullable=False),
+    sa.Column("type", sa.String(16), nullable=False),
+    sa.Column("data", sa.JSON, nullable=False),
+    sa.Index("events_by_job", "job_id", "id"),
+    sqlite_autoincrement=True,
+)
+
+idempotency_keys = sa.Table(
+    "idempotency_keys",
+    metadata,
+    sa.Column("key", sa.String(255), primary_key=True),
+    sa.Column("payload_hash", sa.String(64), nullable=False),
+    sa.Column("job_id", sa.String(32), sa.ForeignKey("jobs.id", ondelete="CASCADE"), nullable=False),
+)
+
+workers = sa.Table(
+    "workers",
+    metadata,
+    sa.Column("id", sa.String(64), primary_key=True),
+    sa.Column("state", sa.String(16), nullable=False, comment="starting, ready or broken"),
+    sa.Column("detail", sa.Text, nullable=False, default=""),
+    sa.Column("seen_at", sa.Double, nullable=False),
+    sa.Column("denoiser_calls", sa.BigInteger, nullable=False, default=0),
+    sa.Column("sampling_seconds", sa.Double, nullable=False, default=0.0),
+)
+
+
+class now(FunctionElement[float]):
+    """The database's clock: seconds since 1970, with fractions."""
+
+    type = sa.Double()
+    inherit_cache = True
+
+
+@compiles(now, "sqlite")
+def _sqlite_now(element: now, compiler: Any, **_: Any) -> str:
+    return "((julianday('now') - 2440587.5) * 86400.0)"
+
+
+@compiles(now)
+def _standard_now(element: now, compiler: Any, **_: Any) -> str:
+    return "extract(epoch from clock_timestamp())"
+
+
+def connect(url: str) -> sa.Engine:
+    """An engine whose transactions are durable, with the tables in place."""
+    engine = sa.create_engine(url, pool_size=10, max_overflow=40)
+    if engine.dialect.name == "sqlite":
+        _set_up_sqlite(engine)
+    metadata.create_all(engine)
+    return engine
+
+
+def _set_up_sqlite(engine: sa.Engine) -> None:
+    @sa.event.listens_for(engine, "connect")
+    def _pragmas(connection: Any, _record: object) -> None:
+        connection.isolation_level = None  # transactions are begun below, not by the driver
+        for pragma in (f"busy_timeout={BUSY_TIMEOUT_MS}", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @sa.event.listens_for(engine, "begin")
+    def _begin(connection: sa.Connection) -> None:
+        # A deferred transaction that reads and then writes fails with "database is locked" when another wrote in between.
+        writing = connection.get_execution_options().get("writing", False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")

@@ -1,0 +1,24 @@
+"""The errors of the store."""
+
+
+class StoreError(Exception):
+    """Base of the store's errors."""
+
+
+class JobNotFoundError(StoreError):
+    """No job has this id."""
+
+    def __init__(self, job_id: str) -> None:
+        super().__init__(f"there is no job {job_id!r}")
+
+
+class JobNotFinishedError(StoreError):
+    """Only a finished job can be forgotten."""
+
+
+class QueueFullError(StoreError):
+    """As many jobs wait as may wait."""
+
+
+class IdempotencyMismatchError(StoreError):
+    """The idempotency key was used before, with another payload."""

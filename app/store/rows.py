@@ -1,0 +1,90 @@
+"""Values that go into the store and come out of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from app.jobs import Job, JobError, JobStatus, Progress, Spec
+
+
+@dataclass(frozen=True)
+class NewJob:
+    """A job to be queued; ``total`` is its number of iterations."""
+
+    id: str
+    spec: Spec
+    total: int = 0
+
+
+@dataclass(frozen=True)
+class Idempotency:
+    """A client's key and the hash of what it sent under it."""
+
+    key: str
+    payload_hash: str
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A job leased to a worker. Writes carry the fencing token, so that an old claim cannot overwrite its successor's."""
+
+    job: Job
+    token: int
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that happened to a job: ``status`` or ``progress``. ``id`` grows."""
+
+    id: int
+    type: str
+    data: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class WorkerRow:
+    """A worker: ``state`` is starting, ready or broken; totals count since it started."""
+
+    id: str
+    state: str
+    detail: str = ""
+    denoiser_calls: int = 0
+    sampling_seconds: float = 0.0
+
+    def values(self) -> dict[str, Any]:
+        """Everything but the id."""
+        return {
+            "state": self.state,
+            "detail": self.detail,
+            "denoiser_calls": self.denoiser_calls,
+            "sampling_seconds": self.sampling_seconds,
+        }
+
+
+def job_from_row(row: sa.Row[Any], queue_position: int | None) -> Job:
+    """The wire model of a row of the jobs table."""
+    return Job(
+        id=row.id,
+        status=JobStatus(row.status),
+        spec=Spec.model_validate(row.spec),
+        created_at=_time(row.created_at),
+        started_at=_time(row.started_at),
+        finished_at=_time(row.finished_at),
+        progress=Progress(step=row.step, total=row.total),
+        queue_position=queue_position,
+        attempt=row.attempt,
+        error=None if row.error is None else JobError.model_validate(row.error),
+    )
+
+
+def event_data(job: Job) -> dict[str, Any]:
+    """What an event says about its job."""
+    return job.model_dump(mode="json", include={"id", "status", "progress", "queue_position", "attempt", "error"})
+
+
+def _time(seconds: float | None) -> datetime | None:
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)

@@ -1,0 +1,23 @@
+"""Files that users send: recognised by their content, bounded before anything is allocated, never unpickled."""
+
+from app.uploads.decode import decode, expected_formats
+from app.uploads.errors import (
+    NotAMeasurementError,
+    TooManyPixelsError,
+    UnreadableFileError,
+    UploadError,
+    WrongShapeError,
+)
+from app.uploads.fit import fit_image, fit_measurement
+
+__all__ = [
+    "NotAMeasurementError",
+    "TooManyPixelsError",
+    "UnreadableFileError",
+    "UploadError",
+    "WrongShapeError",
+    "decode",
+    "expected_formats",
+    "fit_image",
+    "fit_measurement",
+]

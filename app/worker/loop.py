@@ -1,0 +1,181 @@
+"""The worker's main loop: claim a job, run it, write its result; everything that is written carries the claim's token."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import Any
+
+import dpnp
+import operators
+from app.catalogue import LoadedPriors, PriorCatalogue, UnknownPriorError
+from app.files import Files
+from app.jobs import JobError
+from app.problem import SpecError
+from app.results import write_result
+from app.settings import Settings
+from app.store import Claim, Store, WorkerRow
+from app.worker.solve import Hooks, Solution, solve
+from app.worker.watch import CancelRequestedError, LeaseLostError, OutOfTimeError, Watcher, WorkerStoppingError
+from dpnp import Run
+
+log = logging.getLogger(__name__)
+
+IDLE_SECONDS = 0.1
+USER_ERRORS = (dpnp.DPnPError, operators.OperatorError, SpecError, UnknownPriorError)
+
+
+class Worker:
+    """One process that samples one job at a time."""
+
+    def __init__(self, worker_id: str, settings: Settings, parent: int | None = None) -> None:
+        self.id, self.settings = worker_id, settings
+        self.store, self.files = Store(settings.store_url), Files(settings.data_dir)
+        self.priors = LoadedPriors(PriorCatalogue(settings.priors), settings.device, settings.loaded_priors)
+        self.watcher = Watcher(self.store, settings, self._report, parent)
+        self._state, self._detail = "starting", ""
+        self._calls, self._seconds = 0, 0.0
+
+    def _report(self) -> WorkerRow:
+        return WorkerRow(self.id, self._state, self._detail, self._calls, round(self._seconds, 3))
+
+    def main(self) -> None:
+        """Load the default prior, then work until asked to stop. Raises the error that keeps it from working."""
+        self.watcher.start()
+        try:
+            self.priors.get(self.settings.prior)
+            self._announce("ready")
+            log.info("worker %s is ready", self.id)
+            while not self.watcher.stopping.is_set():
+                if not self.work_once():
+                    self.watcher.stopping.wait(IDLE_SECONDS)
+        except Exception as error:
+            self._announce("broken", f"{type(error).__name__}: {error}")
+            raise
+        finally:
+            self.watcher.end()
+            self.watcher.join()
+            self.store.close()
+
+    def _announce(self, state: str, detail: str = "") -> None:
+        self._state, self._detail = state, detail
+        self.store.report_worker(self._report())
+
+    def work_once(self) -> bool:
+        """Take one job and see it through; False when none waits."""
+        claim = self.store.claim(self.id, self.settings.lease_seconds)
+        if claim is None:
+            return False
+        log.info("attempt %d starts", claim.job.attempt, extra={"job": claim.job.id})
+        self.watcher.watch(claim)
+        try:
+            JobRun(self, claim).run()
+        finally:
+            self.watcher.watch(None)
+        return True
+
+    def count_call(self) -> None:
+        """One more call of a denoiser."""
+        self._calls += 1
+
+    def count_seconds(self, seconds: float) -> None:
+        """Time spent in steps."""
+        self._seconds += seconds
+
+
+class JobRun:
+    """One claim from its first step to its end."""
+
+    def __init__(self, worker: Worker, claim: Claim) -> None:
+        self.worker, self.claim = worker, claim
+        self.job, self.token = claim.job, claim.token
+        self.store, self.files = worker.store, worker.files
+        self._snapshot: dict[str, Any] | None = None
+        self._started = self._step_started = time.perf_counter()
+
+    def run(self) -> None:
+        """Run the job and record how it ended."""
+        try:
+            solution = self._solve()
+            self._publish(solution)
+        except LeaseLostError:
+            self._log("the lease was lost; another worker has the job")
+        except CancelRequestedError:
+            self._end(self.store.cancelled(self.claim), "cancelled")
+        except WorkerStoppingError:
+            self._give_back()
+        except OutOfTimeError:
+            limit = self.worker.settings.job_seconds
+            self._fail("out-of-time", "Time limit reached", f"the job took longer than the {limit:g} s that this service allows")
+        except USER_ERRORS as error:
+            self._fail(_slug(type(error).__name__), "The job cannot be sampled", str(error))
+        except Exception as error:
+            log.exception("the job failed", extra={"job": self.job.id})
+            self._fail("internal-error", "Unexpected error", f"{type(error).__name__}; the service's log has the details")
+
+    def _solve(self) -> Solution:
+        spec = self.job.spec
+        prior = self.worker.priors.get(spec.prior or self.worker.settings.prior)
+        checkpoint = self.files.load_checkpoint(self.job.id)
+        if checkpoint is not None:
+            self._log("resumes from a checkpoint")
+        hooks = Hooks(before_call=self._before_call, after_step=self._after_step)
+        self._step_started = time.perf_counter()
+        return solve(spec, self.files.measurement(self.job.id), prior, checkpoint=checkpoint, hooks=hooks)
+
+    def _before_call(self) -> None:
+        self.worker.watcher.check()
+        self.worker.count_call()
+
+    def _after_step(self, run: Run) -> None:
+        self.worker.count_seconds(time.perf_counter() - self._step_started)
+        if not self.store.progress(self.claim, run.step_index, run.total):
+            raise LeaseLostError
+        # The snapshot is taken between steps: within one, the random streams are ahead of the chains.
+        self._snapshot = run.state_dict()
+        if not run.done and run.step_index % self.worker.settings.checkpoint_every == 0:
+            self._checkpoint()
+        self.worker.watcher.check()
+        self._step_started = time.perf_counter()
+
+    def _checkpoint(self) -> None:
+        if self._snapshot is not None:
+            self.files.save_checkpoint(self.job.id, self.token, self._snapshot)
+
+    def _publish(self, solution: Solution) -> None:
+        folder = self.files.begin_result(self.job.id, self.token)
+        seconds = time.perf_counter() - self._started
+        write_result(folder, self.job.spec, self.files.measurement(self.job.id), solution, seconds)
+        self.files.publish_result(self.job.id, self.token)
+        if self.store.succeed(self.claim):
+            self.files.tidy(self.job.id, self.token)
+            self._log(f"succeeded in {seconds:.1f} s")
+        else:
+            self._end(self.store.cancelled(self.claim), "cancelled at the end")
+
+    def _give_back(self) -> None:
+        self._checkpoint()
+        if self.store.release(self.claim):
+            self._log("goes back to the queue: the worker stops")
+        else:
+            self._end(self.store.cancelled(self.claim), "cancelled")
+
+    def _fail(self, kind: str, title: str, detail: str) -> None:
+        if not self.store.fail(self.claim, JobError(type=kind, title=title, detail=detail)):
+            self._end(self.store.cancelled(self.claim), "cancelled")
+            return
+        self._end(True, f"failed: {detail}")
+
+    def _end(self, recorded: bool, what: str) -> None:
+        if recorded:
+            self.files.tidy(self.job.id, None)
+            self._log(what)
+
+    def _log(self, message: str) -> None:
+        log.info(message, extra={"job": self.job.id})
+
+
+def _slug(name: str) -> str:
+    """DivergedError -> diverged."""
+    words = "".join(f"-{c.lower()}" if c.isupper() else c for c in name.removesuffix("Error"))
+    return words.strip("-")

@@ -1,0 +1,24 @@
+"""A network prior small enough to sample in milliseconds, with random weights."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from diffusers import UNet2DModel
+
+from dpnp.priors import EDMDenoiser, EDMPrior
+from dpnp.priors.folder import save_prior
+from dpnp.training.config import NetworkConfig
+
+SIZE = 8
+
+
+def write_tiny_prior(folder: Path, channels: int = 1) -> Path:
+    """A prior for 8 x 8 images in ``folder``."""
+    torch.manual_seed(0)
+    shape = (channels, SIZE, SIZE)
+    config = NetworkConfig(channels=(8, 8), norm_groups=4, attention_head_dim=8)
+    denoiser = EDMDenoiser(UNet2DModel(**config.unet_arguments(shape)), sigma_data=0.5)
+    save_prior(EDMPrior(denoiser, shape, sigma_range=(0.01, 50.0)), folder, training={"data": "none: random weights"})
+    return folder
