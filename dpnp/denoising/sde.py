@@ -11,7 +11,7 @@ from torch import Tensor
 from dpnp.priors.base import Prior
 from dpnp.rng import SampleStreams
 
-SPACING = 3.0  # exponent of the noise levels: small steps near zero, where the posterior's detail is decided
+SPACING = 2.0  # exponent of the noise levels: smaller steps near zero, where the posterior's detail is decided
 
 
 def ancestral_levels(eta: float, steps: int) -> list[float]:

@@ -28,8 +28,8 @@ class GaussianMixture:
                 f"expected means ({k}, {d}) and covariances ({k}, {d}, {d}) for {k} weights and images {tuple(image_shape)}, "
                 f"got {tuple(means.shape)} and {tuple(covariances.shape)}"
             )
-        if not (weights > 0).all():
-            raise PriorError(f"expected positive weights, got {weights.tolist()}")
+        if not ((weights >= 0).all() and weights.sum() > 0):
+            raise PriorError(f"expected weights that are not negative, got {weights.tolist()}")
         eigenvalues, self._vectors = torch.linalg.eigh(covariances)
         if eigenvalues.min() < -1e-6 * eigenvalues.abs().max():
             raise PriorError(f"expected positive semi-definite covariances, got an eigenvalue of {eigenvalues.min().item():.3g}")
