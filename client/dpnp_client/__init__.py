@@ -39,7 +39,7 @@ from dpnp_client.errors import (
     UnsupportedMediaError,
     WaitTimeoutError,
 )
-from dpnp_client.models import Event, JobInfo, Operator, Prior, Progress
+from dpnp_client.models import CatalogueEntry, Event, JobInfo, Prior, Progress
 from dpnp_client.retry import RetryPolicy
 from dpnp_client.version import __version__
 
@@ -49,6 +49,7 @@ __all__ = [
     "AsyncResult",
     "AuthenticationError",
     "BadRequestError",
+    "CatalogueEntry",
     "Client",
     "ClientError",
     "ConflictError",
@@ -64,7 +65,6 @@ __all__ = [
     "JobNotFinishedError",
     "NoAnswerError",
     "NotFoundError",
-    "Operator",
     "Prior",
     "Progress",
     "ProtocolError",

@@ -9,12 +9,12 @@ from typing import Self
 
 import httpx
 
-from dpnp_client import calls
+from dpnp_client import calls, models
 from dpnp_client.backend import AsyncioBackend
 from dpnp_client.calls import Array, Named
 from dpnp_client.core import Core
 from dpnp_client.facade import TIMEOUT, JobFace, ResultFace, http_settings, policy_for, simulate_call, submit_call
-from dpnp_client.models import Event, Operator, Prior
+from dpnp_client.models import Event, Prior
 from dpnp_client.progress import display_for
 from dpnp_client.retry import Deadline, RetryPolicy
 from dpnp_client.uploads import Measurement
@@ -82,9 +82,13 @@ class AsyncClient:
         """The newest ``limit`` jobs, newest first; all without a limit."""
         return [AsyncJob(self._core, info) for info in await self._core.jobs(limit)]
 
-    async def operators(self) -> list[Operator]:
+    async def operators(self) -> list[models.CatalogueEntry]:
         """The forward models that the service knows."""
-        return await self._core.call(calls.operators())
+        return await self._core.call(calls.catalogue("operators"))
+
+    async def samplers(self) -> list[models.CatalogueEntry]:
+        """The samplers that the service knows."""
+        return await self._core.call(calls.catalogue("samplers"))
 
     async def priors(self) -> list[Prior]:
         """The priors that the service offers."""

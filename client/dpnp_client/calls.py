@@ -8,21 +8,21 @@ import uuid
 import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 from urllib.parse import quote
 
 import httpx
 import numpy as np
 from numpy.typing import NDArray
 
+from dpnp_client import models
 from dpnp_client.errors import ProtocolError, error_class
 from dpnp_client.models import (
     JobInfo,
-    Operator,
     Prior,
     ResultInfo,
     parse_job,
-    parse_operators,
+    parse_named,
     parse_page,
     parse_priors,
     parse_result,
@@ -80,9 +80,10 @@ def job(job_id: str) -> Call[JobInfo]:
     return Call("GET", job_path(job_id), lambda r: parse_job(_json(r)))
 
 
-def jobs(cursor: str | None) -> Call[tuple[list[JobInfo], str | None]]:
-    """A page of jobs, newest first, and the next page's cursor."""
-    return Call("GET", "/v1/jobs", lambda r: parse_page(_json(r)), params={"cursor": cursor} if cursor else {})
+def jobs(cursor: str | None, limit: int) -> Call[tuple[list[JobInfo], str | None]]:
+    """A page of at most ``limit`` jobs, newest first, and the next page's cursor."""
+    params: dict[str, str | int] = {"limit": limit, **({"cursor": cursor} if cursor else {})}
+    return Call("GET", "/v1/jobs", lambda r: parse_page(_json(r)), params=params)
 
 
 def cancel(job_id: str) -> Call[JobInfo]:
@@ -105,9 +106,9 @@ def result_file(job_id: str, name: str) -> Call[bytes]:
     return Call("GET", job_path(job_id, "result", quote(name)), lambda r: r.content)
 
 
-def operators() -> Call[list[Operator]]:
-    """The catalogue of forward models."""
-    return Call("GET", "/v1/operators", lambda r: parse_operators(_json(r)))
+def catalogue(kind: Literal["operators", "samplers"]) -> Call[list[models.CatalogueEntry]]:
+    """The forward models, or the samplers."""
+    return Call("GET", f"/v1/{kind}", lambda r: parse_named(_json(r), kind))
 
 
 def priors() -> Call[list[Prior]]:

@@ -9,12 +9,12 @@ from typing import Self
 
 import httpx
 
-from dpnp_client import calls
+from dpnp_client import calls, models
 from dpnp_client.backend import BlockingBackend, drive, drive_iterator
 from dpnp_client.calls import Array, Named
 from dpnp_client.core import Core
 from dpnp_client.facade import TIMEOUT, JobFace, ResultFace, http_settings, policy_for, simulate_call, submit_call
-from dpnp_client.models import Event, Operator, Prior
+from dpnp_client.models import Event, Prior
 from dpnp_client.progress import display_for
 from dpnp_client.retry import Deadline, RetryPolicy
 from dpnp_client.uploads import Measurement
@@ -82,9 +82,13 @@ class Client:
         """The newest ``limit`` jobs, newest first; all without a limit."""
         return [Job(self._core, info) for info in drive(self._core.jobs(limit))]
 
-    def operators(self) -> list[Operator]:
+    def operators(self) -> list[models.CatalogueEntry]:
         """The forward models that the service knows."""
-        return drive(self._core.call(calls.operators()))
+        return drive(self._core.call(calls.catalogue("operators")))
+
+    def samplers(self) -> list[models.CatalogueEntry]:
+        """The samplers that the service knows."""
+        return drive(self._core.call(calls.catalogue("samplers")))
 
     def priors(self) -> list[Prior]:
         """The priors that the service offers."""

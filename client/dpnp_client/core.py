@@ -27,6 +27,7 @@ from dpnp_client.retry import Deadline, RetryPolicy
 
 T = TypeVar("T")
 NEVER = Deadline(None)
+LARGEST_PAGE = 100
 LEAST_TIMEOUT = 1.0  # seconds that a request gets even when its deadline is nearer
 
 
@@ -97,11 +98,11 @@ class Core:
         found: list[JobInfo] = []
         cursor: str | None = None
         while limit is None or len(found) < limit:
-            page, cursor = await self.call(calls.jobs(cursor))
+            page, cursor = await self.call(calls.jobs(cursor, _page_size(limit, len(found))))
             found += page
             if not cursor:
                 break
-        return found if limit is None else found[:limit]
+        return found[:limit]
 
     async def succeeded(self, info: JobInfo) -> JobInfo:
         """The job, if it has a result. Raises :class:`JobFailedError`, :class:`JobCancelledError` or :class:`JobNotFinishedError`."""
@@ -124,6 +125,10 @@ class Core:
         partial.write_bytes(content)
         os.replace(partial, target)
         return target
+
+
+def _page_size(limit: int | None, have: int) -> int:
+    return LARGEST_PAGE if limit is None else min(LARGEST_PAGE, limit - have)
 
 
 def raise_unless_succeeded(job: JobInfo) -> None:

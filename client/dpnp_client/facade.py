@@ -103,9 +103,14 @@ class ResultFace:
         return self.info.warnings
 
     @property
-    def timings(self) -> dict[str, float]:
-        """Seconds spent."""
+    def timings(self) -> dict[str, Any]:
+        """Seconds spent, and when the job was queued, started and finished."""
         return self.info.timings
+
+    @property
+    def nfe(self) -> int:
+        """Denoiser calls per sample."""
+        return int(self.info.raw.get("nfe") or 0)
 
     @property
     def files(self) -> tuple[str, ...]:

@@ -43,23 +43,24 @@ class JobInfo:
 
 
 @dataclass(frozen=True)
-class Operator:
-    """A forward model of the catalogue; ``schema`` is the JSON Schema of its parameters."""
+class CatalogueEntry:
+    """An operator or a sampler of the catalogue; ``parameters`` is the JSON Schema of what it takes."""
 
     name: str
     summary: str
-    schema: dict[str, Any]
+    parameters: dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Prior:
-    """A prior of the catalogue; ``image_shape`` is (C, H, W)."""
+    """A prior of the catalogue; ``image_shape`` is (C, H, W); ``default``: taken when none is named."""
 
     name: str
     image_shape: tuple[int, int, int]
     summary: str
     licence: str
     source: str
+    default: bool = False
 
 
 @dataclass(frozen=True)
@@ -73,11 +74,11 @@ class Event:
 
 @dataclass(frozen=True)
 class ResultInfo:
-    """The JSON of a result: named numbers, timings in seconds, and the names of its files."""
+    """The JSON of a result: named numbers, timings (seconds, and moments as text), the names of its files; ``raw`` is all of it."""
 
     diagnostics: dict[str, float]
     warnings: tuple[str, ...]
-    timings: dict[str, float]
+    timings: dict[str, Any]
     files: tuple[str, ...]
     raw: dict[str, Any]
 
@@ -114,10 +115,10 @@ def parse_page(data: Any) -> tuple[list[JobInfo], str | None]:
     return [parse_job(job) for job in _rows(page, "jobs")], page.get("next_cursor")
 
 
-def parse_operators(data: Any) -> list[Operator]:
-    """The catalogue of forward models."""
-    rows = [_mapping(row, "an operator") for row in _rows(data, "operators")]
-    return [Operator(str(r.get("name")), str(r.get("summary", "")), dict(r.get("schema") or {})) for r in rows]
+def parse_named(data: Any, key: str) -> list[CatalogueEntry]:
+    """The catalogue of ``key``: operators or samplers."""
+    rows = [_mapping(row, f"one of the {key}") for row in _rows(data, key)]
+    return [CatalogueEntry(str(r.get("name")), str(r.get("summary") or ""), dict(r.get("parameters") or {})) for r in rows]
 
 
 def parse_priors(data: Any) -> list[Prior]:
@@ -128,8 +129,8 @@ def parse_priors(data: Any) -> list[Prior]:
 def _prior(row: Mapping[str, Any]) -> Prior:
     try:
         c, h, w = (int(n) for n in row["image_shape"])
-        words = [str(row.get(key) or "") for key in ("summary", "licence", "source")]
-        return Prior(str(row["name"]), (c, h, w), *words)
+        summary, licence, source = (str(row.get(key) or "") for key in ("summary", "licence", "source"))
+        return Prior(str(row["name"]), (c, h, w), summary, licence, source, default=bool(row.get("default")))
     except (KeyError, TypeError, ValueError) as error:
         raise ProtocolError(f"expected a prior, got {_shown(row)} ({error!r})") from error
 
@@ -141,7 +142,7 @@ def parse_result(data: Any) -> ResultInfo:
         diagnostics=dict(result.get("diagnostics") or {}),
         warnings=tuple(map(str, result.get("warnings") or ())),
         timings=dict(result.get("timings") or {}),
-        files=_file_names(result.get("files") or result.get("links") or {}),
+        files=_file_names(result.get("links") or result.get("files") or {}),
         raw=dict(result),
     )
 

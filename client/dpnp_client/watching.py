@@ -94,6 +94,8 @@ class Watch:
     async def _connection(self, silence: float, deadline: Deadline) -> AsyncGenerator[Event]:
         """The events of one connection, after the last one seen; left when less than ``silence`` remains to the deadline."""
         async with self._core.stream(self._call(), read_timeout=silence) as response:
+            if response.status_code == 204:  # the job has finished, and there is nothing after the last event seen
+                return
             kind = response.headers.get("content-type", "")
             if not kind.startswith("text/event-stream"):
                 raise ProtocolError(f"expected an event stream from {response.url}, got {kind or 'no content type'}")
