@@ -9,7 +9,7 @@ import torch
 from pydantic import ConfigDict, TypeAdapter
 from torch import Tensor
 
-from operators.errors import MeasurementError
+from operators.errors import MeasurementError, ShapeError
 from operators.maps import Map
 from operators.noise import NoiseModel
 from operators.rng import generator_for
@@ -70,7 +70,9 @@ class ForwardModel(ABC):
     def check_measurement(self, y: Tensor) -> None:
         """Raise :class:`operators.ShapeError` or :class:`operators.MeasurementError` unless ``y`` is one possible measurement."""
         if tuple(y.shape) != tuple(self.measurement_shape):
-            batched(y[None], self.measurement_shape, f"a measurement of images {tuple(self.image_shape)}")
+            raise ShapeError(
+                f"expected a measurement of shape {tuple(self.measurement_shape)} (of images {tuple(self.image_shape)}), got {tuple(y.shape)}"
+            )
         bad = int((~torch.isfinite(y)).sum())
         if bad:
             raise MeasurementError(f"expected finite numbers in the measurement, got {bad} of {y.numel()} that are NaN or infinite")

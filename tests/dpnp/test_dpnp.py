@@ -1,0 +1,182 @@
+"""The DPnP loop: its law, its independence of batches, and its resumption."""
+
+import io
+import math
+from typing import ClassVar
+
+import pytest
+import torch
+from pydantic import ValidationError
+
+import dpnp
+import operators
+from dpnp.schedule import default_eta_min, geometric
+from tests.problems import LinearProblem, gaussian_prior, mixture_prior, moments
+from tests.statistics import assert_moments, mean_z
+
+CONSTANT = {"eta_max": 0.5, "eta_min": 0.5, "n_iterations": 15}
+
+
+@pytest.fixture
+def problem():
+    return LinearProblem.random(gaussian_prior(4), m=2, noise_std=0.3)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"denoising_steps": 16},
+        {"denoising": "ddpm", "denoising_steps": 40},
+        {"denoising_steps": 16, "consistency": "mala", "mala_steps": 16},
+    ],
+    ids=["exact+ddim", "exact+ddpm", "mala+ddim"],
+)
+def test_at_constant_eta_the_law_is_pi_eta(problem, options):
+    post = dpnp.sample(problem.prior, problem.model, problem.y, sampler=dpnp.DPnP(**CONSTANT, **options), n_samples=1000)
+    assert_moments(post.samples, *moments(problem.stationary(0.5)))
+
+
+def test_pi_eta_is_told_from_the_posterior(problem):
+    """The test above has power: pi_eta and the posterior differ by more than its tolerance."""
+    post = dpnp.sample(problem.prior, problem.model, problem.y, sampler=dpnp.DPnP(**CONSTANT, denoising_steps=16), n_samples=4000)
+    assert mean_z(post.samples.flatten(1), moments(problem.posterior)[0]).max() > 6
+
+
+def test_annealing_reaches_the_posterior_of_a_unimodal_problem(problem):
+    sampler = dpnp.DPnP(n_iterations=40, eta_max=2.0, eta_min=0.1, denoising_steps=8)
+    post = dpnp.sample(problem.prior, problem.model, problem.y, sampler=sampler, n_samples=2000)
+    mean, covariance = moments(problem.posterior)
+    bias = (post.samples.flatten(1).mean(0) - mean).abs() / covariance.diag().sqrt()
+    assert bias.max() < 0.15, "in units of the posterior's standard deviation"
+
+
+def test_sample_i_depends_on_seed_and_i_alone():
+    problem = LinearProblem.random(mixture_prior(4, 3), m=2, noise_std=0.2)
+    for options in ({}, {"consistency": "mala", "mala_steps": 6}, {"denoising": "ddpm"}):
+        sampler = dpnp.DPnP(n_iterations=5, **options)
+
+        def run(n, batch=None, sampler=sampler):
+            return dpnp.sample(problem.prior, problem.model, problem.y, sampler=sampler, n_samples=n, seed=7, batch_size=batch).samples
+
+        whole = run(7)
+        assert torch.allclose(run(3), whole[:3], atol=1e-9)
+        assert torch.allclose(run(7, batch=2), whole, atol=1e-9)
+        assert (whole[0] - whole[1]).abs().max() > 1e-3
+    other = dpnp.sample(problem.prior, problem.model, problem.y, sampler=dpnp.DPnP(n_iterations=5), n_samples=1, seed=8)
+    assert (other.samples[0] - whole[0]).abs().max() > 1e-3
+
+
+@pytest.mark.parametrize("options", [{}, {"consistency": "mala", "mala_steps": 6}, {"denoising": "ddpm"}])
+def test_a_saved_run_continues_bit_for_bit(problem, options):
+    def new():
+        return dpnp.start(problem.prior, problem.model, problem.y, sampler=dpnp.DPnP(n_iterations=6, **options), n_samples=3, seed=1)
+
+    whole = new()
+    while not whole.done:
+        whole.step()
+    first = new()
+    for _ in range(4):
+        first.step()
+    buffer = io.BytesIO()
+    torch.save(first.state_dict(), buffer)
+    buffer.seek(0)
+    second = new()
+    second.load_state_dict(torch.load(buffer, weights_only=True))
+    assert second.step_index == 4
+    while not second.done:
+        second.step()
+    assert torch.equal(second.posterior().samples, whole.posterior().samples)
+
+
+def test_a_checkpoint_of_other_samples_is_refused(problem):
+    a = dpnp.start(problem.prior, problem.model, problem.y, n_samples=2, seed=0)
+    b = dpnp.start(problem.prior, problem.model, problem.y, n_samples=3, seed=0)
+    with pytest.raises(ValueError, match="expected streams of seed 0"):
+        b.load_state_dict(a.state_dict())
+
+
+def test_nfe_counts_the_denoiser_calls(problem):
+    run = dpnp.start(problem.prior, problem.model, problem.y, sampler=dpnp.DPnP(n_iterations=3, denoising_steps=5), n_samples=4, batch_size=2)
+    calls = []
+    run.on_denoiser_call = lambda: calls.append(1)
+    while not run.done:
+        run.step()
+    assert run.posterior().nfe == 15
+    assert len(calls) == 30, "two batches each"
+
+
+def test_a_callback_can_stop_a_run_at_a_denoiser_call(problem):
+    class Cancelled(Exception):
+        pass
+
+    def stop():
+        raise Cancelled
+
+    run = dpnp.start(problem.prior, problem.model, problem.y, n_samples=2)
+    run.on_denoiser_call = stop
+    with pytest.raises(Cancelled):
+        run.step()
+    assert run.step_index == 0
+
+
+class Broken:
+    """A prior that answers NaN for one image of the batch."""
+
+    image_shape: ClassVar = (1, 1, 4)
+    device, dtype = torch.device("cpu"), torch.float64
+
+    def denoise(self, x, sigma):
+        x = x.clone()
+        x[1] = math.nan
+        return x
+
+
+def test_nan_is_an_error_that_names_step_and_sample(problem):
+    with pytest.raises(dpnp.DivergedError, match=r"after step 1 of 30 in samples \[1\]"):
+        dpnp.sample(Broken(), problem.model, problem.y, n_samples=3)
+
+
+def test_problems_that_do_not_fit_are_refused(problem):
+    with pytest.raises(dpnp.ShapeError, match=r"\(1, 1, 4\).*\(1, 2, 2\)"):
+        dpnp.sample(problem.prior, operators.Linear(torch.eye(4), 0.1, (1, 2, 2)), problem.y)
+    with pytest.raises(dpnp.ShapeError, match=r"\(2,\).*\(3,\)"):
+        dpnp.sample(problem.prior, problem.model, torch.zeros(3))
+    with pytest.raises(dpnp.MeasurementError, match="1 of 2"):
+        dpnp.sample(problem.prior, problem.model, torch.tensor([0.0, math.nan]))
+    with pytest.raises(ValueError, match="n_samples must be at least 1"):
+        dpnp.sample(problem.prior, problem.model, problem.y, n_samples=0)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [({"n_iterations": 0}, "n_iterations"), ({"eta_max": -1}, "eta_max"), ({"denoising": "dpm"}, "denoising"), ({"steps": 3}, "steps")],
+)
+def test_bad_settings_are_named(parameters, message):
+    with pytest.raises(ValidationError, match=message):
+        dpnp.samplers.build("dpnp", parameters)
+
+
+def test_an_unknown_sampler_lists_the_known():
+    with pytest.raises(dpnp.UnknownSamplerError, match="dpnp"):
+        dpnp.samplers.build("dnpp", {})
+
+
+def test_the_schedule_is_geometric_from_max_to_min(problem):
+    etas = geometric(8.0, 0.5, 5)
+    assert etas == pytest.approx([8, 4, 2, 1, 0.5])
+    assert geometric(8.0, 0.5, 1) == [0.5]
+    assert default_eta_min(problem.model) == pytest.approx(0.3), "the noise level"
+
+
+def test_the_posterior_summarises_its_samples():
+    samples = torch.randn(50, 1, 2, 3, generator=torch.Generator().manual_seed(0))
+    post = dpnp.Posterior(samples, nfe=12, diagnostics={"data_residual": 1.0})
+    assert torch.allclose(post.mean, samples.mean(0))
+    assert torch.allclose(post.std, samples.std(0))
+    assert torch.allclose(post.quantile(0.5), samples.quantile(0.5, dim=0))
+    assert torch.equal(dpnp.Posterior(samples[:1], nfe=1).std, torch.zeros(1, 2, 3))
+    with pytest.raises(ValueError, match=r"got 1\.5"):
+        post.quantile(1.5)
+    data = post.to_arviz()
+    assert data.posterior["x"].shape == (1, 50, 1, 2, 3)
+    assert data.posterior.attrs["nfe"] == 12

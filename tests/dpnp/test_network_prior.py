@@ -1,0 +1,128 @@
+"""The network prior: EDM preconditioning, the folder format, and what goes wrong with files."""
+
+import json
+
+import pytest
+import torch
+from diffusers import UNet2DModel
+
+import dpnp
+from dpnp.priors import EDMDenoiser, EDMPrior
+from dpnp.priors.edm import NOISE_EMBEDDING_SCALE
+from dpnp.priors.folder import load_prior_folder, save_prior
+from dpnp.training import NetworkConfig
+
+SHAPE = (1, 8, 8)
+
+
+def tiny_prior(seed: int = 0) -> EDMPrior:
+    torch.manual_seed(seed)
+    network = UNet2DModel(**NetworkConfig(channels=(8, 16), norm_groups=4, attention_head_dim=8).unet_arguments(SHAPE))
+    return EDMPrior(EDMDenoiser(network, sigma_data=0.4), SHAPE, sigma_range=(0.01, 20.0))
+
+
+class ExactNetwork(torch.nn.Module):
+    """The network whose EDM denoiser is exact for the prior N(mean, std² I): F = (D - c_skip x) / c_out."""
+
+    def __init__(self, mean: float, std: float, sigma_data: float) -> None:
+        super().__init__()
+        self.mean, self.std, self.sigma_data = mean, std, sigma_data
+        self.anchor = torch.nn.Parameter(torch.zeros(1))
+
+    def forward(self, scaled, c_noise, return_dict=False):
+        s = torch.exp(c_noise / NOISE_EMBEDDING_SCALE).reshape(-1, 1, 1, 1)
+        total = (s**2 + self.sigma_data**2).sqrt()
+        x = scaled * total
+        exact = (self.std**2 * x + s**2 * self.mean) / (self.std**2 + s**2)
+        return ((exact - (self.sigma_data / total) ** 2 * x) * total / (s * self.sigma_data),)
+
+
+@pytest.mark.parametrize("sigma", [0.01, 0.3, 1.0, 7.5])
+def test_a_network_with_the_exact_answer_gives_the_exact_denoiser(sigma):
+    prior = EDMPrior(EDMDenoiser(ExactNetwork(0.2, 0.7, 0.4), 0.4), SHAPE, sigma_range=(0.01, 20.0))
+    x = torch.randn(3, *SHAPE, generator=torch.Generator().manual_seed(0)) * (0.7**2 + sigma**2) ** 0.5
+    expected = (0.7**2 * x + sigma**2 * 0.2) / (0.7**2 + sigma**2)
+    assert torch.allclose(prior.denoise(x, torch.full((3,), sigma)), expected, atol=2e-5)
+
+
+def test_every_image_has_its_own_noise_level():
+    prior = tiny_prior()
+    x = torch.randn(2, *SHAPE, generator=torch.Generator().manual_seed(0))
+    both = prior.denoise(x, torch.tensor([0.1, 3.0]))
+    assert torch.allclose(both[0], prior.denoise(x[:1], torch.tensor([0.1]))[0], atol=1e-5)
+    assert torch.allclose(both[1], prior.denoise(x[1:], torch.tensor([3.0]))[0], atol=1e-5)
+
+
+def test_the_denoiser_is_differentiable_and_its_weights_are_frozen():
+    prior = tiny_prior()
+    x = torch.randn(1, *SHAPE, generator=torch.Generator().manual_seed(0)).requires_grad_(True)
+    (gradient,) = torch.autograd.grad(prior.denoise(x, torch.tensor([0.5])).sum(), x)
+    assert torch.isfinite(gradient).all()
+    assert gradient.abs().max() > 0
+    assert not any(p.requires_grad for p in prior._denoiser.parameters())
+
+
+def test_a_saved_prior_answers_the_same_to_half_precision(tmp_path):
+    prior = tiny_prior()
+    save_prior(prior, tmp_path / "tiny", training={"data": "none"})
+    again = dpnp.load_prior(tmp_path / "tiny", device="cpu")
+    assert again.image_shape == SHAPE
+    assert again.name == "tiny"
+    assert again.sigma_range == (0.01, 20.0)
+    x = torch.randn(2, *SHAPE, generator=torch.Generator().manual_seed(0))
+    sigma = torch.tensor([0.3, 2.0])
+    assert torch.allclose(again.denoise(x, sigma), prior.denoise(x, sigma), atol=5e-3)
+
+
+def test_an_unknown_prior_lists_the_known():
+    with pytest.raises(dpnp.PriorError, match=r"unknown prior 'faces-65'"):
+        dpnp.load_prior("faces-65")
+
+
+@pytest.fixture
+def folder(tmp_path):
+    save_prior(tiny_prior(), tmp_path / "tiny", training={})
+    return tmp_path / "tiny"
+
+
+def edit_card(folder, **changes):
+    card = json.loads((folder / "card.json").read_text())
+    (folder / "card.json").write_text(json.dumps({**card, **changes}))
+
+
+def test_a_folder_without_a_card_is_refused(folder):
+    (folder / "card.json").unlink()
+    with pytest.raises(dpnp.PriorError, match=r"has no card\.json"):
+        load_prior_folder(folder, name="x")
+
+
+def test_a_card_of_another_format_is_refused(folder):
+    edit_card(folder, format="other-2")
+    with pytest.raises(dpnp.PriorError, match="'other-2', expected 'dpnp-edm-1'"):
+        load_prior_folder(folder, name="x")
+
+
+def test_a_card_that_is_not_json_is_refused(folder):
+    (folder / "card.json").write_text("{")
+    with pytest.raises(dpnp.PriorError, match="not JSON"):
+        load_prior_folder(folder, name="x")
+
+
+def test_truncated_weights_are_refused(folder):
+    weights = folder / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-100])
+    with pytest.raises(dpnp.PriorError, match="cannot be loaded"):
+        load_prior_folder(folder, name="x")
+
+
+def test_weights_of_another_size_are_refused(folder):
+    card = json.loads((folder / "card.json").read_text())
+    edit_card(folder, network={**card["network"], "block_out_channels": [8, 32]})
+    with pytest.raises(dpnp.PriorError, match="cannot be loaded"):
+        load_prior_folder(folder, name="x")
+
+
+def test_missing_weights_are_refused(folder):
+    (folder / "model.safetensors").unlink()
+    with pytest.raises(dpnp.PriorError, match="cannot be loaded"):
+        load_prior_folder(folder, name="x")
