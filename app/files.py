@@ -1,8 +1,8 @@
 """Files under ``DPNP_DATA_DIR``: one folder per job, every name made by the server, every file complete before it has its name.
 
-    jobs/<id>/measurement.npy
-    jobs/<id>/checkpoint-<token>.pt      the sampler's state, written by the holder of that lease
-    jobs/<id>/result-<token>/            the result of the lease that succeeded
+- ``jobs/<id>/measurement.npy``
+- ``jobs/<id>/checkpoint-<token>.pt``: the sampler's state, written by the holder of that lease
+- ``jobs/<id>/result-<token>/``: the result of the lease that succeeded
 """
 
 from __future__ import annotations

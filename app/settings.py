@@ -35,13 +35,17 @@ class Settings(BaseSettings):
     max_n_samples: int = Field(64, ge=1, description="largest n_samples of a job")
     max_wait_seconds: float = Field(60, ge=0, description="cap on the N of 'Prefer: wait=N'")
     job_seconds: float | None = Field(None, gt=0, description="a job that samples for longer than this fails; no limit if not given")
-    retention_hours: float | None = Field(None, gt=0, description="finished jobs and their files are forgotten after this; kept if not given")
+    retention_hours: float | None = Field(
+        None, gt=0, description="finished jobs and their files are forgotten after this; kept if not given"
+    )
 
     lease_seconds: float = Field(30, gt=0, description="a worker silent for this long loses its job to another")
     max_attempts: int = Field(3, ge=1, description="times a job is started before it fails because its worker keeps dying")
     checkpoint_every: int = Field(5, ge=1, description="iterations between two checkpoints of a job")
     cancel_poll_seconds: float = Field(0.25, gt=0, description="how often a worker looks whether its job was cancelled")
-    heartbeat_seconds: float = Field(15, gt=0, description="silence after which an event stream sends a comment to keep the connection open")
+    heartbeat_seconds: float = Field(
+        15, gt=0, description="silence after which an event stream sends a comment to keep the connection open"
+    )
     shutdown_seconds: float = Field(20, gt=0, description="time that a stopping worker gets to write its checkpoint")
 
     @property

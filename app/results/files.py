@@ -71,7 +71,7 @@ def _summary(spec: Spec, solution: Solution, posterior: Posterior, seconds: floa
         "nfe": posterior.nfe,
         "diagnostics": {k: float(v) if math.isfinite(v) else None for k, v in posterior.diagnostics.items()},
         "warnings": list(posterior.warnings),
-        "timings": {"total_seconds": round(seconds, 3)},
+        "timings": {"sampling_seconds": posterior.diagnostics.get("seconds"), "total_seconds": round(seconds, 3)},
         "device": solution.device,
         "versions": {"dpnp": dpnp.__version__, "torch": str(torch.__version__), "python": platform.python_version()},
     }

@@ -1,6 +1,6 @@
 """The job store: the SQL table is the queue and the only truth."""
 
-from app.store.errors import IdempotencyMismatchError, JobNotFoundError, JobNotFinishedError, QueueFullError, StoreError
+from app.store.errors import IdempotencyMismatchError, JobNotFinishedError, JobNotFoundError, QueueFullError, StoreError
 from app.store.rows import Claim, Event, Idempotency, NewJob, WorkerRow
 from app.store.store import Store, new_id
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import math
 import zipfile
+import zlib
 
 import numpy as np
 from numpy.lib import format as npy
@@ -55,11 +56,11 @@ def _header(stream: io.BytesIO) -> tuple[tuple[int, ...], bool, np.dtype]:
 
 def _to_float(array: np.ndarray) -> np.ndarray:
     if array.dtype == np.bool_:
-        return np.ascontiguousarray(array, dtype=np.float32) * 2 - 1
+        return np.array(array, dtype=np.float32, order="C") * 2 - 1
     if array.dtype == np.uint8:
-        return np.ascontiguousarray(array, dtype=np.float32) / np.float32(127.5) - 1
+        return np.array(array, dtype=np.float32, order="C") / np.float32(127.5) - 1
     with np.errstate(over="ignore"):  # a float64 beyond float32 becomes infinite, which the forward model refuses
-        return np.ascontiguousarray(array, dtype=np.float32)
+        return np.array(array, dtype=np.float32, order="C")  # a copy: the upload's bytes are read-only
 
 
 def decode_npz(content: bytes, max_pixels: int) -> np.ndarray:
@@ -67,7 +68,7 @@ def decode_npz(content: bytes, max_pixels: int) -> np.ndarray:
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             return decode_npy(_member(archive, max_pixels), max_pixels)
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, OSError, EOFError, zipfile.zlib.error) as error:
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, OSError, EOFError, zlib.error) as error:
         raise UnreadableFileError(f"the .npz file cannot be read: {error}") from error
 
 

@@ -10,11 +10,20 @@ from app.uploads.arrays import decode_npy, decode_npz
 from app.uploads.errors import NotAMeasurementError
 from app.uploads.pictures import decode_picture
 
-Decoder = Callable[[bytes, int], np.ndarray]
+Decoder = Callable[[bytes, int, bool], np.ndarray]
+
+
+def _npy(content: bytes, max_pixels: int, photograph: bool) -> np.ndarray:
+    return decode_npy(content, max_pixels)
+
+
+def _npz(content: bytes, max_pixels: int, photograph: bool) -> np.ndarray:
+    return decode_npz(content, max_pixels)
+
 
 MAGIC: list[tuple[bytes, str, Decoder]] = [
-    (b"\x93NUMPY", ".npy", decode_npy),
-    (b"PK\x03\x04", ".npz", decode_npz),
+    (b"\x93NUMPY", ".npy", _npy),
+    (b"PK\x03\x04", ".npz", _npz),
     (b"\x89PNG\r\n\x1a\n", "PNG", decode_picture),
     (b"\xff\xd8\xff", "JPEG", decode_picture),
     (b"II*\x00", "TIFF", decode_picture),
@@ -27,14 +36,15 @@ def expected_formats() -> str:
     return ", ".join(dict.fromkeys(kind for _, kind, _ in MAGIC))
 
 
-def decode(content: bytes, max_pixels: int) -> np.ndarray:
+def decode(content: bytes, max_pixels: int, *, photograph: bool = False) -> np.ndarray:
     """The file's numbers as float32: pictures as (C, H, W), arrays in the shape they were saved in.
 
     8-bit values 0..255 (and 16-bit ones of pictures, 0..65535) become -1..1; other numbers are taken as they are.
-    Raises :class:`app.uploads.UploadError`.
+    A ``photograph`` is turned upright, its transparency laid on white, and of several frames the first is taken; in a measurement
+    these are errors. Raises :class:`app.uploads.UploadError`.
     """
     for magic, _, decoder in MAGIC:
         if content.startswith(magic):
-            return decoder(content, max_pixels)
+            return decoder(content, max_pixels, photograph)
     came = "an empty file" if not content else f"a file of {len(content)} bytes that starts with {content[:8]!r}"
     raise NotAMeasurementError(f"expected a file of one of these kinds: {expected_formats()}; got {came}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 
 from app.uploads.errors import TooManyPixelsError, UnreadableFileError, UploadError
 
@@ -13,14 +13,15 @@ FORMATS = ("PNG", "JPEG", "TIFF")
 SIXTEEN_BIT = ("I;16", "I;16L", "I;16B", "I;16N")
 
 
-def decode_picture(content: bytes, max_pixels: int) -> np.ndarray:
+def decode_picture(content: bytes, max_pixels: int, photograph: bool = False) -> np.ndarray:
     """A grey or colour picture as float32 (1, H, W) or (3, H, W) in [-1, 1]; a float TIFF as it is.
 
+    A ``photograph`` may have several frames (the first counts), an orientation and transparency (laid on white).
     Raises :class:`app.uploads.UploadError`.
     """
     try:
         with Image.open(io.BytesIO(content), formats=FORMATS) as picture:
-            return _pixels(picture, max_pixels)
+            return _pixels(picture, max_pixels, photograph)
     except UploadError:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
@@ -29,17 +30,25 @@ def decode_picture(content: bytes, max_pixels: int) -> np.ndarray:
         raise UnreadableFileError(f"the picture is truncated or broken: {error}") from error
 
 
-def _pixels(picture: Image.Image, max_pixels: int) -> np.ndarray:
+def _pixels(picture: Image.Image, max_pixels: int, photograph: bool) -> np.ndarray:
     width, height = picture.size
     if width * height * len(picture.getbands()) > max_pixels:
         raise TooManyPixelsError(
             f"expected at most {max_pixels} numbers, got a picture of {width} x {height} with {len(picture.getbands())} channels"
         )
     frames = getattr(picture, "n_frames", 1)
-    if frames != 1:
+    if frames != 1 and not photograph:
         raise UnreadableFileError(f"expected one picture, got a file of {frames} frames")
     picture.load()
-    return _to_float(picture)
+    return _to_float(_upright_and_opaque(picture) if photograph else picture)
+
+
+def _upright_and_opaque(picture: Image.Image) -> Image.Image:
+    upright = ImageOps.exif_transpose(picture)
+    if not upright.has_transparency_data:
+        return upright
+    layer = upright.convert("RGBA")
+    return Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer).convert("RGB")
 
 
 def _to_float(picture: Image.Image) -> np.ndarray:

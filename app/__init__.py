@@ -1,0 +1,1 @@
+"""The service: routes, job store, workers, web page, and the command line."""

@@ -1,0 +1,102 @@
+"""The catalogue of operators, samplers and priors, and simulated measurements."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import numpy as np
+from fastapi import APIRouter, Request, Response
+from pydantic import BaseModel, Field
+from starlette.concurrency import run_in_threadpool
+
+import dpnp
+import operators
+from app.api.forms import read_form
+from app.api.links import PREFIX
+from app.api.openapi import SIMULATE_BODY
+from app.api.problems import responses
+from app.api.service import ServiceDep
+
+router = APIRouter(prefix=PREFIX, tags=["catalogue"])
+
+NPY = "application/x-npy"
+
+
+class Entry(BaseModel):
+    """An operator or a sampler."""
+
+    name: str
+    summary: str
+    parameters: dict[str, Any] = Field(alias="schema", description="JSON Schema of the parameters")
+
+
+class PriorEntry(BaseModel):
+    """A prior."""
+
+    name: str
+    image_shape: tuple[int, int, int] = Field(description="channels, height, width")
+    licence: str
+    source: str
+    summary: str
+    default: bool = Field(description="taken when a spec names none")
+
+
+class Operators(BaseModel):
+    """The operators."""
+
+    operators: list[Entry]
+
+
+class Samplers(BaseModel):
+    """The samplers."""
+
+    samplers: list[Entry]
+
+
+class Priors(BaseModel):
+    """The priors."""
+
+    priors: list[PriorEntry]
+
+
+@router.get("/operators")
+def list_operators() -> Operators:
+    """The forward models, each with the JSON Schema of its parameters."""
+    names = operators.names()
+    return Operators(operators=[Entry(name=n, summary=operators.summary(n), schema=operators.schema(n)) for n in names])
+
+
+@router.get("/samplers")
+def list_samplers() -> Samplers:
+    """The samplers, each with the JSON Schema of its parameters."""
+    s = dpnp.samplers
+    return Samplers(samplers=[Entry(name=n, summary=s.summary(n), schema=s.schema(n)) for n in s.names()])
+
+
+@router.get("/priors")
+def list_priors(service: ServiceDep) -> Priors:
+    """The priors, each with the shape of its images."""
+    default = service.settings.prior
+    return Priors(priors=[PriorEntry.model_validate({**_fields(info), "default": info.name == default}) for info in service.priors.all()])
+
+
+def _fields(info: dpnp.PriorInfo) -> dict[str, Any]:
+    names = ("name", "image_shape", "licence", "source", "summary")
+    return {name: getattr(info, name) for name in names}
+
+
+@router.post(
+    "/simulate",
+    response_class=Response,
+    responses={200: {"description": "the measurement", "content": {NPY: {}}}, **responses(400, 413, 415, 422)},
+    openapi_extra=SIMULATE_BODY,
+)
+async def simulate(request: Request, service: ServiceDep) -> Response:
+    """A measurement to try the service with, as .npy: the image, brought to the prior's shape, through the forward model."""
+    form = await read_form(request, "image", service.settings.max_upload_bytes)
+    measurement = await run_in_threadpool(service.simulate, form)
+    stream = io.BytesIO()
+    np.save(stream, measurement, allow_pickle=False)
+    headers = {"Content-Disposition": 'attachment; filename="measurement.npy"'}
+    return Response(stream.getvalue(), media_type=NPY, headers=headers)

@@ -1,0 +1,61 @@
+"""Server-sent events of a job."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Request, Response
+from sse_starlette import EventSourceResponse, ServerSentEvent
+from starlette.concurrency import run_in_threadpool
+
+from app.api.links import PREFIX
+from app.api.problems import responses
+from app.api.service import Service, ServiceDep
+from app.jobs import JobStatus
+from app.store import JobNotFoundError
+
+router = APIRouter(prefix=f"{PREFIX}/jobs", tags=["jobs"])
+
+LastEventId = Annotated[int, Header(ge=0, le=2**63 - 1, description="resume after this event")]
+
+
+@router.get(
+    "/{job_id}/events",
+    response_class=EventSourceResponse,
+    responses={
+        200: {"description": "events `status` and `progress`", "content": {"text/event-stream": {"schema": {"type": "string"}}}},
+        **responses(404, 422, 503),
+    },
+)
+async def events(job_id: str, request: Request, service: ServiceDep, last_event_id: LastEventId = 0) -> Response:
+    """What happened and happens to the job, from its first event or after ``Last-Event-ID``; ends when the job has finished.
+
+    ``data`` is JSON: id, status, progress, queue_position, attempt, error. Closing the connection never stops the job.
+    """
+    await run_in_threadpool(service.store.get, job_id)
+    ping = service.settings.heartbeat_seconds
+    return EventSourceResponse(_stream(service, job_id, last_event_id), ping=ping, headers={"Cache-Control": "no-store"})
+
+
+async def _stream(service: Service, job_id: str, last_id: int) -> AsyncIterator[ServerSentEvent]:
+    while True:
+        finished = await _finished(service, job_id)  # asked first, so that no event can slip in between
+        found = await run_in_threadpool(service.store.events_after, job_id, last_id)
+        for event in found:
+            last_id = event.id
+            yield ServerSentEvent(json.dumps(event.data), event=event.type, id=str(event.id))
+            if JobStatus(event.data["status"]).finished:
+                return
+        if finished:
+            return
+        await service.bell.wait(60)
+
+
+async def _finished(service: Service, job_id: str) -> bool:
+    """True when no further event can come: the job has finished or is forgotten."""
+    try:
+        return (await run_in_threadpool(service.store.get, job_id)).status.finished
+    except JobNotFoundError:
+        return True

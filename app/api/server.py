@@ -1,0 +1,45 @@
+"""The service as a process."""
+
+from __future__ import annotations
+
+import socket
+
+import uvicorn
+
+from app.api.application import create_app
+from app.logs import set_up_logging
+from app.settings import Settings
+
+DRAIN_SECONDS = 5
+
+
+def serve(settings: Settings | None = None) -> None:
+    """Listen until interrupted. Prints the address once it is known. Raises ``OSError`` when the address is taken."""
+    settings = settings or Settings()
+    set_up_logging(settings.log_level)
+    listener = _listen(settings.host, settings.port)
+    app = create_app(settings)
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=settings.log_level == "debug",
+        ws="none",
+        timeout_graceful_shutdown=DRAIN_SECONDS,
+        server_header=False,
+    )
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    print(f"DPnP serves on http://{host}:{listener.getsockname()[1]}", flush=True)
+    uvicorn.Server(config).run(sockets=[listener])
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError:
+        listener.close()
+        raise
+    listener.listen(128)
+    return listener

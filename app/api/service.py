@@ -1,0 +1,118 @@
+"""What the routes work with, and the submission of a job as one blocking function."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Annotated
+
+import numpy as np
+import torch
+from fastapi import Depends, Request
+
+from app.api.bell import Bell
+from app.api.forms import Form
+from app.api.problems import ProblemError
+from app.catalogue import PriorCatalogue, UnknownPriorError
+from app.files import Files
+from app.jobs import Job, ProblemSpec, Spec
+from app.problem import FieldError, SpecError, build_model, build_sampler, parse_spec, steps_of
+from app.settings import Settings
+from app.store import Idempotency, NewJob, Store, new_id
+from app.uploads import WrongShapeError, decode, fit_image, fit_measurement
+from dpnp import PriorInfo
+
+
+@dataclass(frozen=True)
+class Service:
+    """The parts of a running service."""
+
+    settings: Settings
+    store: Store
+    files: Files
+    priors: PriorCatalogue
+    bell: Bell
+    _in_flight: set[str] = field(default_factory=set)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @contextmanager
+    def in_flight(self, key: str | None) -> Iterator[None]:
+        """Hold an idempotency key while its request is handled. Raises a 409 when another request holds it."""
+        if key is None:
+            yield
+            return
+        with self._lock:
+            if key in self._in_flight:
+                detail = "a request with this idempotency key is being handled; ask again in a moment"
+                raise ProblemError(409, "idempotency-in-flight", "Still being handled", detail, headers={"Retry-After": "1"})
+            self._in_flight.add(key)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._in_flight.discard(key)
+
+    def submit(self, form: Form, key: str | None) -> tuple[Job, bool]:
+        """Check and queue a job; False when the idempotency key had queued it before. Blocks; raises what the API answers."""
+        idempotency = None if key is None else Idempotency(key, _payload_hash(form))
+        known = None if idempotency is None else self.store.replay(idempotency)
+        if known is not None:
+            return known, False
+        spec, measurement, total = self._check(form)
+        job_id = new_id()
+        self.files.create(job_id, measurement)
+        try:
+            job, new = self.store.insert(NewJob(job_id, spec, total), max_queue=self.settings.max_queue, idempotency=idempotency)
+        except BaseException:
+            self.files.remove(job_id)
+            raise
+        if not new:
+            self.files.remove(job_id)
+        return job, new
+
+    def _check(self, form: Form) -> tuple[Spec, np.ndarray, int]:
+        spec = parse_spec(form.spec, Spec)
+        limit = self.settings.max_n_samples
+        if spec.n_samples > limit:
+            raise SpecError([FieldError("n_samples", f"Input should be less than or equal to {limit}")])
+        prior = self._prior(spec)
+        model, sampler = build_model(spec.operator, prior.image_shape), build_sampler(spec.sampler)
+        array = decode(form.content, self.settings.max_pixels)
+        measurement = np.ascontiguousarray(fit_measurement(array, model.measurement_shape))
+        if measurement.shape != tuple(model.measurement_shape):
+            wanted = f"{spec.operator.name} of images {tuple(prior.image_shape)} (prior {prior.name})"
+            raise WrongShapeError(f"expected a measurement of shape {tuple(model.measurement_shape)} for {wanted}, got {array.shape}")
+        model.check_measurement(torch.from_numpy(measurement))
+        return spec.model_copy(update={"prior": prior.name}), measurement, steps_of(sampler, model, measurement)
+
+    def _prior(self, spec: ProblemSpec) -> PriorInfo:
+        try:
+            return self.priors.get(spec.prior or self.settings.prior)
+        except UnknownPriorError as error:
+            raise SpecError([FieldError("prior", str(error))]) from error
+
+    def simulate(self, form: Form) -> np.ndarray:
+        """A measurement of the form's image. Blocks; raises what the API answers."""
+        spec = parse_spec(form.spec, ProblemSpec)
+        prior = self._prior(spec)
+        model = build_model(spec.operator, prior.image_shape)
+        image = fit_image(decode(form.content, self.settings.max_pixels, photograph=True), prior.image_shape)
+        return model.simulate(torch.from_numpy(np.ascontiguousarray(image)), spec.seed).numpy()
+
+
+def _payload_hash(form: Form) -> str:
+    digest = hashlib.sha256(len(form.spec).to_bytes(8, "big"))
+    digest.update(form.spec)
+    digest.update(form.content)
+    return digest.hexdigest()
+
+
+def get_service(request: Request) -> Service:
+    """The service of the app that handles the request."""
+    return request.app.state.service
+
+
+ServiceDep = Annotated[Service, Depends(get_service)]

@@ -1,0 +1,51 @@
+// A form from a JSON Schema: one labelled input per property.
+
+import { make } from "./dom.js";
+
+function variant(property) {
+  const options = (property.anyOf ?? []).filter((option) => option.type !== "null");
+  return options.length === 1 ? { ...options[0], ...property } : property;
+}
+
+function input(id, property, hint) {
+  const common = { id, "aria-describedby": hint };
+  if (property.enum) {
+    const options = property.enum.map((value) => make("option", { value, selected: value === property.default }, String(value)));
+    return make("select", common, ...options);
+  }
+  if (property.const !== undefined) return make("select", common, make("option", { value: property.const }, String(property.const)));
+  if (property.type === "boolean") return make("input", { ...common, type: "checkbox", checked: property.default === true });
+  const number = property.type === "integer" || property.type === "number";
+  const value = property.default ?? "";
+  if (!number) return make("input", { ...common, type: "text", value });
+  const limits = { min: property.minimum ?? property.exclusiveMinimum, max: property.maximum ?? property.exclusiveMaximum };
+  return make("input", { ...common, type: "number", step: property.type === "integer" ? "1" : "any", value, placeholder: "automatic", ...limits });
+}
+
+function field(prefix, name, given) {
+  const property = variant(given);
+  const id = `${prefix}-${name}`;
+  const hint = `${id}-hint`;
+  const label = make("label", { for: id }, (property.title ?? name).replaceAll("_", " "));
+  return make("div", { class: "field" }, label, input(id, property, hint), make("p", { class: "hint", id: hint }, property.description ?? ""));
+}
+
+export function build(box, prefix, schema) {
+  const properties = Object.entries(schema.properties ?? {});
+  box.replaceChildren(...properties.map(([name, property]) => field(prefix, name, property)));
+}
+
+function read(element, property) {
+  if (element.type === "checkbox") return element.checked;
+  if (element.value === "") return undefined;
+  return property.type === "integer" || property.type === "number" ? Number(element.value) : element.value;
+}
+
+export function values(prefix, schema) {
+  const found = {};
+  for (const [name, given] of Object.entries(schema.properties ?? {})) {
+    const value = read(document.getElementById(`${prefix}-${name}`), variant(given));
+    if (value !== undefined) found[name] = value;
+  }
+  return found;
+}
