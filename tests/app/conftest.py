@@ -1,0 +1,71 @@
+"""The service around a prior that samples in milliseconds."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from starlette.testclient import TestClient
+
+from app.api import create_app
+from app.settings import Settings
+from app.store import Store
+from tests.app.helpers import Idle, LiveServer
+from tests.app.tiny import write_tiny_prior
+
+MakeSettings = Callable[..., Settings]
+
+
+@pytest.fixture(scope="session")
+def priors_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("priors")
+    write_tiny_prior(folder / "tiny")
+    write_tiny_prior(folder / "tiny-rgb", channels=3)
+    return folder
+
+
+@pytest.fixture
+def make_settings(tmp_path: Path, priors_dir: Path) -> MakeSettings:
+    def make(**changes: object) -> Settings:
+        values = {"data_dir": tmp_path / "data", "prior": "tiny", "priors": priors_dir, "device": "cpu", "threads": 1, "_env_file": None}
+        return Settings(**{**values, **changes})
+
+    return make
+
+
+@pytest.fixture
+def settings(make_settings: MakeSettings) -> Settings:
+    return make_settings()
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    store = Store(f"sqlite:///{tmp_path / 'store.sqlite3'}")
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def client(settings: Settings) -> Iterator[TestClient]:
+    """The API with an engine that does nothing: jobs stay queued."""
+    with TestClient(create_app(settings, Idle())) as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def arviz() -> None:
+    """ArviZ announces its next major version with a warning when it is first imported."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        __import__("arviz")
+
+
+@pytest.fixture(scope="module")
+def live(tmp_path_factory: pytest.TempPathFactory, priors_dir: Path) -> Iterator[LiveServer]:
+    """The real service in a process of its own, with its real worker process."""
+    server = LiveServer(tmp_path_factory.mktemp("live"), priors_dir)
+    server.start()
+    yield server
+    server.stop()
