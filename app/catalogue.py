@@ -8,6 +8,7 @@ from pathlib import Path
 
 import dpnp
 from dpnp import Prior, PriorError, PriorInfo
+from dpnp.priors.folder import CARD, read_card
 
 log = logging.getLogger(__name__)
 
@@ -16,16 +17,26 @@ class UnknownPriorError(LookupError):
     """No prior has this name; the message lists the known ones."""
 
 
-def _offered(folder: Path | None) -> list[PriorInfo]:
-    """The usable priors of a folder; a broken one is logged and left out."""
-    if folder is None:
-        return dpnp.list_priors()
+def folder_info(folder: Path) -> PriorInfo:
+    """What the card in ``folder`` says of its prior. Raises ``dpnp.PriorError``."""
+    card = read_card(folder)
+    try:
+        c, h, w = map(int, card["image_shape"])
+        source = str(card.get("training", {}).get("data", "unknown"))
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise PriorError(f"the card in {folder} is not one of a prior: {error!r}") from error
+    licence, summary = str(card.get("licence", "unknown")), str(card.get("summary", ""))
+    return PriorInfo(name=folder.name, image_shape=(c, h, w), licence=licence, source=source, summary=summary, folder=folder)
+
+
+def _offered(folder: Path) -> list[PriorInfo]:
+    """The usable priors of a user's folder; a broken one is logged and left out."""
     found: list[PriorInfo] = []
-    for path in sorted(folder.iterdir()) if folder.is_dir() else []:
+    for card in sorted(folder.glob(f"*/{CARD}")):
         try:
-            found += [info for info in dpnp.list_priors(path.parent) if info.folder == path]
-        except (PriorError, KeyError, TypeError, ValueError) as error:
-            log.warning("prior %s is left out: %s", path.name, error)
+            found.append(folder_info(card.parent))
+        except PriorError as error:
+            log.warning("prior %s is left out: %s", card.parent.name, error)
     return found
 
 
@@ -37,7 +48,7 @@ class PriorCatalogue:
 
     def all(self) -> list[PriorInfo]:
         """The priors by name; a user's prior hides a shipped one of the same name."""
-        infos = {info.name: info for info in [*_offered(None), *(_offered(self._folder) if self._folder else [])]}
+        infos = {info.name: info for info in [*dpnp.list_priors(), *(_offered(self._folder) if self._folder else [])]}
         return [infos[name] for name in sorted(infos)]
 
     def get(self, name: str) -> PriorInfo:

@@ -10,6 +10,7 @@ from PIL import Image, ImageOps
 from app.uploads.errors import TooManyPixelsError, UnreadableFileError, UploadError
 
 FORMATS = ("PNG", "JPEG", "TIFF")
+PNG_END = b"IEND\xaeB`\x82"
 SIXTEEN_BIT = ("I;16", "I;16L", "I;16B", "I;16N")
 
 
@@ -19,6 +20,8 @@ def decode_picture(content: bytes, max_pixels: int, photograph: bool = False) ->
     A ``photograph`` may have several frames (the first counts), an orientation and transparency (laid on white).
     Raises :class:`app.uploads.UploadError`.
     """
+    if content.startswith(b"\x89PNG") and PNG_END not in content:
+        raise UnreadableFileError("the PNG picture is truncated: its end is missing")
     try:
         with Image.open(io.BytesIO(content), formats=FORMATS) as picture:
             return _pixels(picture, max_pixels, photograph)

@@ -30,7 +30,7 @@ class Worker:
 
     def __init__(self, worker_id: str, settings: Settings, parent: int | None = None) -> None:
         self.id, self.settings = worker_id, settings
-        self.store, self.files = Store(settings.store_url), Files(settings.data_dir)
+        self.files, self.store = Files(settings.data_dir), Store(settings.store_url)
         self.priors = LoadedPriors(PriorCatalogue(settings.priors), settings.device, settings.loaded_priors)
         self.watcher = Watcher(self.store, settings, self._report, parent)
         self._state, self._detail = "starting", ""
