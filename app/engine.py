@@ -29,11 +29,11 @@ class Engine(Protocol):
     """Runs the jobs that the store holds. It needs nothing from the API, and the API nothing but this from it."""
 
     def start(self) -> None:
-        """Begin to work; returns at once."""
+        """Begin to work; returns at once. Once started, nothing more happens."""
         ...
 
     def stop(self) -> None:
-        """Stop working; running jobs are checkpointed and queued again."""
+        """Stop working; running jobs are checkpointed and queued again. Once stopped, nothing more happens."""
         ...
 
 
@@ -51,8 +51,9 @@ class _Slot:
 class EmbeddedEngine:
     """``settings.workers`` processes on this host, watched by a thread that also keeps the store tidy."""
 
-    def __init__(self, settings: Settings, store: Store, files: Files) -> None:
-        self._settings, self._store, self._files = settings, store, files
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._files, self._store = Files(settings.data_dir), Store(settings.store_url)
         self._slots = [_Slot() for _ in range(settings.workers)]
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
@@ -60,12 +61,16 @@ class EmbeddedEngine:
 
     def start(self) -> None:
         """Start the thread that starts the workers."""
-        self._thread.start()
+        if self._thread.ident is None:
+            self._thread.start()
 
     def stop(self) -> None:
         """Ask the workers to checkpoint and end; kill those that do not within ``shutdown_seconds``."""
+        if self._stopping.is_set():
+            return
         self._stopping.set()
-        self._thread.join()
+        if self._thread.ident is not None:
+            self._thread.join()
         processes = [slot.process for slot in self._slots if slot.process is not None]
         for process in processes:
             process.terminate()
@@ -78,6 +83,7 @@ class EmbeddedEngine:
                 process.wait()
         for slot in self._slots:
             self._bury(slot)
+        self._store.close()
 
     @property
     def pids(self) -> list[int]:

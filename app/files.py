@@ -16,9 +16,23 @@ from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
-import torch
 
 MEASUREMENT = "measurement.npy"
+
+RESULT_FILES = {
+    "mean.png": "image/png",
+    "std.png": "image/png",
+    "samples.png": "image/png",
+    "measurement.png": "image/png",
+    "posterior.npz": "application/zip",
+    "posterior.nc": "application/x-netcdf",
+}
+"""Name -> media type of what a result holds beside ``result.json`` and the samples."""
+
+
+def sample_name(index: int) -> str:
+    """The file of one sample in a result."""
+    return f"samples/{index}.png"
 
 
 class Files:
@@ -64,6 +78,8 @@ class Files:
 
     def save_checkpoint(self, job_id: str, token: int, state: dict[str, Any]) -> None:
         """Replace this lease's checkpoint in one rename."""
+        import torch  # here, because it takes seconds: the engine starts its workers before
+
         path = self.folder(job_id) / f"checkpoint-{token}.pt"
         partial = path.with_suffix(".partial")
         with open(partial, "wb") as stream:
@@ -73,6 +89,8 @@ class Files:
 
     def load_checkpoint(self, job_id: str) -> dict[str, Any] | None:
         """The checkpoint of the latest lease that left a readable one."""
+        import torch
+
         for path in sorted(self.folder(job_id).glob("checkpoint-*.pt"), key=_token, reverse=True):
             try:
                 return torch.load(path, weights_only=True)

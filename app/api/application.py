@@ -32,7 +32,7 @@ def create_app(settings: Settings | None = None, engine: Engine | None = None) -
     settings = settings or Settings()
     files = Files(settings.data_dir)
     store = Store(settings.store_url)
-    running = engine or EmbeddedEngine(settings, store, files)
+    running = engine or EmbeddedEngine(settings)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:

@@ -13,8 +13,8 @@ from fastapi.responses import FileResponse
 from app.api.links import PREFIX, result_links
 from app.api.problems import ProblemError, responses
 from app.api.service import Service, ServiceDep
+from app.files import RESULT_FILES, sample_name
 from app.jobs import JobStatus
-from app.results import FILES, sample_name
 
 router = APIRouter(prefix=f"{PREFIX}/jobs/{{job_id}}/result", tags=["results"])
 
@@ -53,14 +53,14 @@ def sample(job_id: str, index: SampleIndex, service: ServiceDep) -> FileResponse
 @router.get(
     "/{name}",
     response_class=FileResponse,
-    responses={200: {"content": {kind: {} for kind in sorted(set(FILES.values()))}}, **ERRORS},
+    responses={200: {"content": {kind: {} for kind in sorted(set(RESULT_FILES.values()))}}, **ERRORS},
 )
 def file(job_id: str, name: str, service: ServiceDep) -> FileResponse:
     """mean.png, std.png, samples.png, measurement.png, posterior.npz (samples, mean, std) or posterior.nc."""
     folder = _folder(service, job_id)
-    if name not in FILES:
-        raise ProblemError(404, "no-such-file", "No such file", f"a result has no file {name!r}; it has {', '.join(FILES)}")
-    return _file(folder, name, FILES[name])
+    if name not in RESULT_FILES:
+        raise ProblemError(404, "no-such-file", "No such file", f"a result has no file {name!r}; it has {', '.join(RESULT_FILES)}")
+    return _file(folder, name, RESULT_FILES[name])
 
 
 def _file(folder: Path, name: str, media_type: str) -> FileResponse:

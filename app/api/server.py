@@ -6,7 +6,7 @@ import socket
 
 import uvicorn
 
-from app.api.application import create_app
+from app.engine import EmbeddedEngine
 from app.logs import set_up_logging
 from app.settings import Settings
 
@@ -18,9 +18,19 @@ def serve(settings: Settings | None = None) -> None:
     settings = settings or Settings()
     set_up_logging(settings.log_level)
     listener = _listen(settings.host, settings.port)
-    app = create_app(settings)
+    engine = EmbeddedEngine(settings)
+    engine.start()
+    try:
+        _run(settings, engine, listener)
+    finally:
+        engine.stop()
+
+
+def _run(settings: Settings, engine: EmbeddedEngine, listener: socket.socket) -> None:
+    from app.api.application import create_app  # takes seconds, in which the workers start too
+
     config = uvicorn.Config(
-        app,
+        create_app(settings, engine),
         log_config=None,
         access_log=settings.log_level == "debug",
         ws="none",

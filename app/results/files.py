@@ -13,26 +13,12 @@ import torch
 from pydantic import TypeAdapter
 
 import dpnp
+from app.files import sample_name
 from app.jobs import Spec
 from app.problem import resolved
 from app.results.pictures import grid, is_image, save_image, save_preview, save_std
 from app.worker.solve import Solution
 from dpnp import Posterior
-
-FILES = {
-    "mean.png": "image/png",
-    "std.png": "image/png",
-    "samples.png": "image/png",
-    "measurement.png": "image/png",
-    "posterior.npz": "application/zip",
-    "posterior.nc": "application/x-netcdf",
-}
-"""Name -> media type of what is served beside ``samples/{i}.png``."""
-
-
-def sample_name(index: int) -> str:
-    """The file of one sample."""
-    return f"samples/{index}.png"
 
 
 def write_result(folder: Path, spec: Spec, measurement: np.ndarray, solution: Solution, seconds: float) -> None:
