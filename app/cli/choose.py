@@ -1,0 +1,57 @@
+"""From the names on a command line to priors and specs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from app.jobs import ProblemSpec
+    from dpnp import Prior, PriorInfo
+
+SpecT = TypeVar("SpecT", bound="ProblemSpec")
+
+MAX_PIXELS = 2**28  # numbers in a file that a user names himself
+
+
+def prior_info(name: str | None) -> PriorInfo:
+    """The prior of that name, or in the folder of that path, or the default one; its weights are not loaded.
+
+    Raises :class:`app.catalogue.UnknownPriorError`, which lists the known names, or ``dpnp.PriorError``.
+    """
+    from app.catalogue import PriorCatalogue, UnknownPriorError
+    from app.settings import Settings
+
+    settings = Settings()
+    wanted = name or settings.prior
+    try:
+        return PriorCatalogue(settings.priors).get(wanted)
+    except UnknownPriorError as error:
+        if not Path(wanted).is_dir():
+            raise UnknownPriorError(f"{error}; and there is no folder of that name") from error
+        return _folder_info(Path(wanted).resolve())
+
+
+def _folder_info(folder: Path) -> PriorInfo:
+    from dpnp import PriorInfo
+    from dpnp.priors.folder import read_card
+
+    c, h, w = read_card(folder)["image_shape"]
+    return PriorInfo(name=folder.name, image_shape=(c, h, w), licence="", source="", summary="", folder=folder)
+
+
+def load(info: PriorInfo) -> Prior:
+    """The prior with its weights, on the device of the settings."""
+    import dpnp
+    from app.settings import Settings
+
+    device = Settings().device
+    return dpnp.load_prior(info.folder, device=None if device == "auto" else device)
+
+
+def make_spec(kind: type[SpecT], **fields: Any) -> SpecT:
+    """A spec, checked as the service checks it. Raises :class:`app.problem.SpecError`."""
+    from app.problem import parse_spec
+
+    return parse_spec(json.dumps(fields), kind)

@@ -1,0 +1,41 @@
+"""``dpnp simulate``: a measurement of a picture, to try things with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from app.cli.options import Operator, Parameters, PriorName, Seed
+
+
+def simulate(
+    image: Annotated[Path, typer.Argument(help="a picture (.png, .jpg, .tif) or an array (.npy) in [-1, 1] scale")],
+    operator: Operator,
+    parameters: Parameters = None,
+    prior: PriorName = None,
+    seed: Seed = 0,
+    out: Annotated[Path, typer.Option(help="the measurement's file")] = Path("measurement.npy"),
+) -> None:
+    """Simulate a measurement of IMAGE, cropped about its centre and scaled to the prior's shape."""
+    import numpy as np
+    import torch
+
+    from app.cli.choose import MAX_PIXELS, make_spec, prior_info
+    from app.cli.usage import output_errors, parse_pairs, read_input, usage_errors
+    from app.jobs import ProblemSpec
+    from app.problem import build_model
+    from app.uploads import decode, fit_image
+
+    named = {"name": operator, **parse_pairs(parameters or [], "--set")}
+    content = read_input(image)
+    with usage_errors():
+        info = prior_info(prior)
+        spec = make_spec(ProblemSpec, operator=named, prior=info.name, seed=seed)
+        model = build_model(spec.operator, info.image_shape)
+        picture = fit_image(decode(content, MAX_PIXELS, photograph=True), info.image_shape)
+        measurement = model.simulate(torch.from_numpy(np.ascontiguousarray(picture)), seed).numpy()
+    with output_errors(out), open(out, "wb") as stream:
+        np.save(stream, measurement, allow_pickle=False)
+    typer.echo(f"{out}: {measurement.dtype} {measurement.shape}")

@@ -1,0 +1,49 @@
+"""``dpnp train``: an unconditional diffusion prior from a user's own images."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def train(
+    data: Annotated[Path, typer.Argument(help="an .npz file with uint8 arrays 'train' and 'val', (N, H, W) or (N, H, W, 3)")],
+    out: Annotated[Path, typer.Option(help="the run's folder; OUT/best is the finished prior")],
+    steps: Annotated[int, typer.Option(min=1)] = 5000,
+    batch_size: Annotated[int, typer.Option(min=1)] = 32,
+    learning_rate: Annotated[float, typer.Option(min=0)] = 1e-3,
+    channels: Annotated[str, typer.Option(help="channels per resolution, fine to coarse")] = "32,64,128,192",
+    flips: Annotated[bool, typer.Option(help="flip images horizontally at random")] = True,
+    precision: Annotated[str, typer.Option(help="bfloat16 or float32")] = "bfloat16",
+    seed: int = 0,
+    compile: Annotated[bool, typer.Option(help="fuse the network with torch.compile (needs a C++ compiler on CPU)")] = False,
+    resume: Annotated[bool, typer.Option(help="continue OUT's checkpoint, with the options of this call")] = False,
+    source: Annotated[str, typer.Option(help="what the images are, for the prior's card")] = "",
+) -> None:
+    """Train an EDM denoiser; leaves OUT/best, a folder that load_prior and --prior take."""
+    import torch
+    from pydantic import ValidationError
+
+    from dpnp.training import DatasetError, NetworkConfig, TrainConfig, Trainer, load_dataset
+
+    try:
+        config = TrainConfig(
+            steps=steps,
+            batch_size=batch_size,
+            learning_rate=learning_rate,
+            horizontal_flips=flips,
+            precision=precision,
+            seed=seed,
+            compile=compile,
+            network=NetworkConfig.model_validate({"channels": channels.split(",")}),
+        )
+        dataset = load_dataset(data)
+    except ValidationError as error:
+        raise typer.BadParameter("; ".join(f"{e['loc'][0]}: {e['msg']}" for e in error.errors())) from error
+    except DatasetError as error:
+        raise typer.BadParameter(str(error)) from error
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    trainer = Trainer(dataset, config, out, source=source or data.name, device=device)
+    if resume and not trainer.resume():
+        raise typer.BadParameter(f"{out} holds no checkpoint to resume", param_hint="--resume")
+    typer.echo(f"the prior is in {trainer.run()}")
