@@ -21,6 +21,7 @@ log = logging.getLogger(__name__)
 
 POLL_SECONDS = 0.2
 HOUSEKEEPING_SECONDS = 5.0
+SWEEP_SECONDS = 600.0
 ORPHAN_SECONDS = 3600.0
 LONGEST_BACKOFF = 30.0
 
@@ -57,7 +58,7 @@ class EmbeddedEngine:
         self._slots = [_Slot() for _ in range(settings.workers)]
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
-        self._next_housekeeping = 0.0
+        self._next_housekeeping = self._next_sweep = 0.0
 
     def start(self) -> None:
         """Start the thread that starts the workers."""
@@ -134,4 +135,6 @@ class EmbeddedEngine:
         if self._settings.retention_hours is not None:
             for job_id in self._store.delete_older_than(self._settings.retention_hours * 3600):
                 self._files.remove(job_id)
-        self._files.remove_orphans(self._store.ids(), ORPHAN_SECONDS)
+        if time.monotonic() >= self._next_sweep:
+            self._next_sweep = time.monotonic() + SWEEP_SECONDS
+            self._files.remove_orphans(self._store.ids(), ORPHAN_SECONDS)

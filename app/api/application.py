@@ -39,6 +39,7 @@ def create_app(settings: Settings | None = None, engine: Engine | None = None) -
         torch.set_num_threads(1)  # the workers have the processors
         running.start()
         yield
+        app.state.service.bell.close()
         await run_in_threadpool(running.stop)
         store.close()
 

@@ -37,6 +37,11 @@ class Bell:
         finally:
             self._waiting -= 1
 
+    def close(self) -> None:
+        """Stop polling."""
+        if self._task is not None:
+            self._task.cancel()
+
     async def _poll(self) -> None:
         while self._waiting:
             try:

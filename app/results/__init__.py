@@ -1,5 +1,5 @@
 """The files of a result: pictures, arrays and a JSON summary."""
 
-from app.results.files import write_result
+from app.results.files import warm_up, write_result
 
-__all__ = ["write_result"]
+__all__ = ["warm_up", "write_result"]

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
+import io
 import json
 import math
 import platform
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +36,14 @@ def write_result(folder: Path, spec: Spec, measurement: np.ndarray, solution: So
     summary = _summary(spec, solution, posterior, seconds)
     summary["files"] = sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
     (folder / "result.json").write_text(json.dumps(summary, indent=2, allow_nan=False) + "\n")
+
+
+def warm_up() -> None:
+    """Load what writing a result needs and takes seconds the first time: ArviZ, Matplotlib's fonts."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # ArviZ announces its next major version
+        importlib.import_module("arviz")
+    save_std(np.zeros((1, 2, 2)), io.BytesIO())
 
 
 def _write_pictures(folder: Path, samples: np.ndarray, mean: np.ndarray, std: np.ndarray) -> None:

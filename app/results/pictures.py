@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -50,7 +51,7 @@ def grid(images: np.ndarray) -> np.ndarray:
     return canvas
 
 
-def save_std(std: np.ndarray, path: Path) -> None:
+def save_std(std: np.ndarray, file: Path | BinaryIO) -> None:
     """Write the standard deviation (C, H, W) with a colour bar, in [-1, 1] scale; colour channels by their root mean square."""
     values = np.sqrt(np.square(std, dtype=np.float64).mean(0))
     figure = Figure(figsize=(5.0, 4.2), dpi=120, layout="constrained")
@@ -58,4 +59,4 @@ def save_std(std: np.ndarray, path: Path) -> None:
     shown = axes.imshow(values, cmap="magma", vmin=0, vmax=max(float(values.max()), 1e-6), interpolation="nearest")
     axes.set_axis_off()
     figure.colorbar(shown, ax=axes, label="posterior standard deviation ([-1, 1] scale)")
-    figure.savefig(path)
+    figure.savefig(file, format="png")

@@ -21,6 +21,9 @@ class Leases(Transactions):
     def claim(self, worker: str, lease_seconds: float) -> Claim | None:
         """Lease the longest waiting job to ``worker``, or None when no job waits."""
         oldest = sa.select(jobs.c.id).where(jobs.c.status == S.QUEUED).order_by(jobs.c.seq).limit(1)
+        with self._read() as connection:
+            if connection.execute(oldest).scalar() is None:  # idle workers must not take the write lock again and again
+                return None
         with self._write() as connection:
             job_id = connection.execute(oldest.with_for_update(skip_locked=True)).scalar()
             if job_id is None:

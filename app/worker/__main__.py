@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import signal
 import socket
@@ -10,6 +11,8 @@ import sys
 
 from app.logs import set_up_logging
 from app.settings import Settings
+
+log = logging.getLogger("app.worker")
 
 
 def main() -> int:
@@ -24,14 +27,20 @@ def main() -> int:
 
     import torch
 
+    from app.catalogue import UnknownPriorError
     from app.worker.loop import Worker
+    from dpnp import PriorError
 
     if settings.threads:
         torch.set_num_threads(settings.threads)
     worker = Worker(options.id, settings, options.parent)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: worker.watcher.stopping.set())
-    worker.main()
+    try:
+        worker.main()
+    except (PriorError, UnknownPriorError) as error:
+        log.error("the default prior %r cannot be used: %s", settings.prior, error)
+        return 3
     return 0
 
 

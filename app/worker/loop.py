@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from typing import Any
 
@@ -12,7 +13,7 @@ from app.catalogue import LoadedPriors, PriorCatalogue, UnknownPriorError
 from app.files import Files
 from app.jobs import JobError
 from app.problem import SpecError
-from app.results import write_result
+from app.results import warm_up, write_result
 from app.settings import Settings
 from app.store import Claim, Store, WorkerRow
 from app.worker.solve import Hooks, Solution, solve
@@ -33,6 +34,7 @@ class Worker:
         self.files, self.store = Files(settings.data_dir), Store(settings.store_url)
         self.priors = LoadedPriors(PriorCatalogue(settings.priors), settings.device, settings.loaded_priors)
         self.watcher = Watcher(self.store, settings, self._report, parent)
+        self.warm_up = threading.Thread(target=warm_up, name="warm-up", daemon=True)
         self._state, self._detail = "starting", ""
         self._calls, self._seconds = 0, 0.0
 
@@ -46,6 +48,7 @@ class Worker:
             self.priors.get(self.settings.prior)
             self._announce("ready")
             log.info("worker %s is ready", self.id)
+            self.warm_up.start()
             while not self.watcher.stopping.is_set():
                 if not self.work_once():
                     self.watcher.stopping.wait(IDLE_SECONDS)
@@ -143,6 +146,8 @@ class JobRun:
             self.files.save_checkpoint(self.job.id, self.token, self._snapshot)
 
     def _publish(self, solution: Solution) -> None:
+        if self.worker.warm_up.ident is not None:
+            self.worker.warm_up.join()
         folder = self.files.begin_result(self.job.id, self.token)
         seconds = time.perf_counter() - self._started
         write_result(folder, self.job.spec, self.files.measurement(self.job.id), solution, seconds)

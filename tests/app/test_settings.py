@@ -1,0 +1,35 @@
+"""The settings: documented, and the same in every process."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from app.settings import Settings
+
+
+def test_every_setting_is_described() -> None:
+    for name, field in Settings.model_fields.items():
+        assert field.description, name
+
+
+def test_a_worker_process_reads_the_settings_of_its_service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    changes = {"port": 1234, "data_dir": tmp_path / "d", "priors": tmp_path, "job_seconds": 2.5, "log_level": "error", "prior": "tiny"}
+    settings = Settings(_env_file=None, **changes)
+    for name, value in settings.environment().items():
+        monkeypatch.setenv(name, value)
+    assert Settings(_env_file=None) == settings
+
+
+def test_the_environment_and_a_file_configure_the_service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".env").write_text("DPNP_PORT=81\nDPNP_MAX_QUEUE=7\nOTHER=1\n")
+    monkeypatch.setenv("DPNP_PORT", "82")
+    settings = Settings()
+    assert (settings.port, settings.max_queue) == (82, 7)
+
+
+def test_the_store_is_a_file_in_the_data_folder_unless_told_otherwise(tmp_path: Path) -> None:
+    assert Settings(_env_file=None, data_dir=tmp_path).store_url == f"sqlite:///{tmp_path / 'dpnp.sqlite3'}"
+    assert Settings(_env_file=None, database_url="postgresql://db/x").store_url == "postgresql://db/x"
