@@ -4,6 +4,7 @@ from dpnp.priors.base import ImageShape, Prior
 from dpnp.priors.batched import BatchedPrior
 from dpnp.priors.edm import EDMDenoiser, EDMPrior
 from dpnp.priors.gaussian import Gaussian, GaussianMixture
+from dpnp.priors.linear import LinearDenoiser
 from dpnp.priors.shipped import PriorInfo, list_priors, load_prior
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     "Gaussian",
     "GaussianMixture",
     "ImageShape",
+    "LinearDenoiser",
     "Prior",
     "PriorInfo",
     "list_priors",

@@ -1,4 +1,4 @@
-"""Network priors in the EDM parametrisation (Karras et al. 2022, table 1, column "Ours")."""
+"""Network priors in the EDM parametrisation (Karras et al. 2022), around a linear denoiser."""
 
 from __future__ import annotations
 
@@ -9,27 +9,36 @@ from diffusers import UNet2DModel
 from torch import Tensor, nn
 
 from dpnp.priors.base import ImageShape, check_denoiser_input
+from dpnp.priors.linear import LinearDenoiser
 
 NOISE_EMBEDDING_SCALE = 250.0  # 1000 * ln(sigma) / 4: the range that the U-Net's sinusoidal embedding is made for
 
 
 class EDMDenoiser(nn.Module):
-    """D(x, s) = c_skip x + c_out F(c_in x, c_noise) around a ``diffusers.UNet2DModel`` F.
+    """D(x, s) = W(x, s) + c_out F(c_in x, c_noise) around a ``diffusers.UNet2DModel`` F.
 
-    With ``s`` the noise level and ``d`` the data's standard deviation, in [-1, 1] scale:
-    ``c_skip = d²/(s² + d²)``, ``c_out = s d / sqrt(s² + d²)``, ``c_in = 1/sqrt(s² + d²)``, ``c_noise = 250 ln s``.
+    ``W`` is the best linear denoiser of the data's Gaussian model and ``c_out`` its root mean square error, so that F learns what no
+    linear map can know, at unit variance for every noise level: EDM's argument for its skip connection (Karras et al. 2022, appendix
+    B.6) without the assumption that the data are white. For an isotropic model it is EDM's own preconditioning,
+    ``c_skip = d²/(s² + d²)``, ``c_out = s d / sqrt(s² + d²)``, with d the data's standard deviation in [-1, 1] scale. Always
+    ``c_in = 1/sqrt(s² + d²)`` and ``c_noise = 250 ln s``. A model with components is shown W to the network as further channels.
     """
 
-    def __init__(self, network: UNet2DModel, sigma_data: float) -> None:
+    def __init__(self, network: UNet2DModel, linear: LinearDenoiser) -> None:
         super().__init__()
         self.network = network
-        self.sigma_data = sigma_data
+        self.linear = linear
 
     def forward(self, x: Tensor, sigma: Tensor) -> Tensor:
-        s = sigma.reshape(-1, 1, 1, 1)
-        total = (s.square() + self.sigma_data**2).sqrt()
-        raw = self.network(x / total, NOISE_EMBEDDING_SCALE * sigma.log(), return_dict=False)[0]
-        return (self.sigma_data / total).square() * x + s * self.sigma_data / total * raw.to(x.dtype)
+        with torch.autocast(x.device.type, enabled=False):
+            estimate = self.linear(x, sigma)
+            c_in = (sigma.square() + self.linear.variance).rsqrt().reshape(-1, 1, 1, 1)
+            c_out = self.linear.error(sigma).reshape(-1, 1, 1, 1)
+            seen = c_in * (x - self.linear.mean)
+            if self.linear.rank:
+                seen = torch.cat([seen, estimate / self.linear.variance.sqrt()], dim=1)
+        raw = self.network(seen, NOISE_EMBEDDING_SCALE * sigma.log(), return_dict=False)[0]
+        return estimate + c_out * raw.to(x.dtype)
 
 
 class EDMPrior:

@@ -16,6 +16,7 @@ from safetensors.torch import load_file, save_file
 from dpnp.errors import PriorError
 from dpnp.priors.base import ImageShape
 from dpnp.priors.edm import EDMDenoiser, EDMPrior
+from dpnp.priors.linear import LinearDenoiser
 
 WEIGHTS, CARD = "model.safetensors", "card.json"
 FORMAT = "dpnp-edm-1"
@@ -23,12 +24,13 @@ FORMAT = "dpnp-edm-1"
 
 def save_prior(prior: EDMPrior, folder: Path, *, training: dict[str, Any]) -> None:
     """Write ``prior`` to ``folder`` with float16 weights; replaces the folder's previous contents in one rename."""
-    network = prior._denoiser.network
+    denoiser = prior._denoiser
+    network = denoiser.network
     config = {k: v for k, v in network.config.items() if not k.startswith("_")}
     card = {
         "format": FORMAT,
         "image_shape": list(prior.image_shape),
-        "sigma_data": prior._denoiser.sigma_data,
+        "linear_rank": denoiser.linear.rank,
         "sigma_range": [float(f"{s:.4g}") for s in prior.sigma_range],
         "training": training,
         "network": config,
@@ -36,7 +38,7 @@ def save_prior(prior: EDMPrior, folder: Path, *, training: dict[str, Any]) -> No
     partial = folder.with_name(folder.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
-    weights = {k: v.detach().to("cpu", torch.float16).contiguous() for k, v in network.state_dict().items()}
+    weights = {k: v.detach().to("cpu", torch.float16).contiguous() for k, v in denoiser.state_dict().items()}
     save_file(weights, partial / WEIGHTS)
     (partial / CARD).write_text(json.dumps(card, indent=2) + "\n")
     shutil.rmtree(folder, ignore_errors=True)
@@ -61,12 +63,16 @@ def load_prior_folder(folder: Path, *, name: str, device: torch.device | str = "
     """Read a prior written by :func:`save_prior`. Raises :class:`PriorError` with the cause when it cannot be used."""
     card = read_card(folder)
     try:
-        network = UNet2DModel(**card["network"])
-        network.load_state_dict(load_file(folder / WEIGHTS))
         c, h, w = card["image_shape"]
         low, high = card["sigma_range"]
-        denoiser = EDMDenoiser(network, float(card["sigma_data"]))
+        denoiser = EDMDenoiser(UNet2DModel(**card["network"]), _blank_linear((c, h, w), card["linear_rank"]))
+        denoiser.load_state_dict(load_file(folder / WEIGHTS))
     except (KeyError, TypeError, ValueError, RuntimeError, OSError, SafetensorError) as error:
         raise PriorError(f"the prior in {folder} cannot be loaded: {error}") from error
     shape: ImageShape = (c, h, w)
     return EDMPrior(denoiser, shape, sigma_range=(low, high), name=name, card=card).to(device)
+
+
+def _blank_linear(image_shape: ImageShape, rank: int) -> LinearDenoiser:
+    d = torch.Size(image_shape).numel()
+    return LinearDenoiser(torch.zeros(image_shape), torch.zeros(rank, d), torch.zeros(rank), torch.ones(()))

@@ -20,12 +20,12 @@ class NetworkConfig(BaseModel):
     norm_groups: int = 8
     dropout: float = Field(0.0, ge=0, lt=1)
 
-    def unet_arguments(self, image_shape: ImageShape) -> dict[str, object]:
-        """Keyword arguments of ``diffusers.UNet2DModel`` for images of ``image_shape``."""
+    def unet_arguments(self, image_shape: ImageShape, in_channels: int | None = None) -> dict[str, object]:
+        """Keyword arguments of ``diffusers.UNet2DModel`` for images of ``image_shape`` (and more input channels than the image's)."""
         depth = len(self.channels)
         return {
             "sample_size": (image_shape[1], image_shape[2]),
-            "in_channels": image_shape[0],
+            "in_channels": in_channels or image_shape[0],
             "out_channels": image_shape[0],
             "layers_per_block": self.layers_per_block,
             "block_out_channels": list(self.channels),
@@ -50,7 +50,7 @@ class TrainConfig(BaseModel):
     ema_decay: float = Field(0.999, ge=0, lt=1)
     gradient_clip: float = Field(1.0, gt=0)
     horizontal_flips: bool = True
-    sigma_data: float | None = Field(None, gt=0, description="the data's standard deviation in [-1, 1] scale; measured if not given")
+    linear_rank: int = Field(256, ge=0, description="principal components of the linear denoiser; 0 is EDM's scalar skip connection")
     log_sigma_mean: float = Field(-0.7, description="ln(sigma) of training noise is normal with this mean ...")
     log_sigma_std: float = Field(1.3, gt=0, description="... and this standard deviation")
     seed: int = 0

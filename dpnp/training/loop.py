@@ -15,6 +15,7 @@ from tqdm import tqdm
 
 from dpnp.priors.edm import EDMDenoiser, EDMPrior
 from dpnp.priors.folder import save_prior
+from dpnp.priors.linear import LinearDenoiser
 from dpnp.rng import generator_for
 from dpnp.training.checkpoint import Progress, load_checkpoint, save_checkpoint, update_ema
 from dpnp.training.config import TrainConfig
@@ -42,15 +43,25 @@ def training_batch(images: Tensor, config: TrainConfig, step: int) -> tuple[Tens
     return clean, sigma, torch.randn(clean.shape, generator=generator)
 
 
+def new_denoiser(data: ImageDataset, config: TrainConfig) -> EDMDenoiser:
+    """An untrained network around the linear denoiser fitted to the training images."""
+    images = to_model_scale(data.train)
+    if config.linear_rank == 0:
+        linear = LinearDenoiser.isotropic(data.image_shape, images.std().item())
+    else:
+        mirrored = torch.cat([images, images.flip(-1)])[torch.randperm(2 * len(images))] if config.horizontal_flips else images
+        linear = LinearDenoiser.fit(mirrored, min(config.linear_rank, images[0].numel(), len(images)))
+    channels = data.image_shape[0] * (2 if linear.rank else 1)
+    return EDMDenoiser(UNet2DModel(**config.network.unet_arguments(data.image_shape, channels)), linear)
+
+
 class Trainer:
     """One training run in ``folder``: ``checkpoint.pt`` to resume from and ``best/``, the best prior so far."""
 
     def __init__(self, data: ImageDataset, config: TrainConfig, folder: Path, *, source: str, device: torch.device) -> None:
         self.data, self.config, self.folder, self.source, self.device = data, config, folder, source, device
         torch.manual_seed(config.seed)
-        network = UNet2DModel(**config.network.unet_arguments(data.image_shape))
-        sigma_data = config.sigma_data or to_model_scale(data.train[:2000]).std().item()
-        self.model = EDMDenoiser(network, sigma_data).to(device, memory_format=torch.channels_last)
+        self.model = new_denoiser(data, config).to(device, memory_format=torch.channels_last)
         self.ema = copy.deepcopy(self.model).requires_grad_(False)
         self.optimizer = torch.optim.AdamW(self.model.parameters(), lr=config.learning_rate, betas=(0.9, 0.99), weight_decay=0.0)
         self.progress = Progress()

@@ -20,10 +20,9 @@ def training_sigmas(n: int, mean: float, std: float, generator: torch.Generator)
 
 
 def edm_loss(denoiser: EDMDenoiser, clean: Tensor, sigma: Tensor, noise: Tensor) -> Tensor:
-    """Mean of (s² + d²)/(s d)² |D(x + s e, s) - x|² over the batch (Karras et al. 2022, eq. 8)."""
-    s = sigma.reshape(-1, 1, 1, 1)
-    weight = (s.square() + denoiser.sigma_data**2) / (s * denoiser.sigma_data).square()
-    return (weight * (denoiser(clean + s * noise, sigma) - clean).square()).mean()
+    """Mean of |D(x + s e, s) - x|² / c_out(s)² over the batch: the network's own error (Karras et al. 2022, eq. 8)."""
+    squares = (denoiser(clean + sigma.reshape(-1, 1, 1, 1) * noise, sigma) - clean).square().flatten(1).mean(1)
+    return (squares / denoiser.linear.error(sigma).square()).mean()
 
 
 @torch.no_grad()

@@ -7,7 +7,7 @@ import torch
 from diffusers import UNet2DModel
 
 import dpnp
-from dpnp.priors import EDMDenoiser, EDMPrior
+from dpnp.priors import EDMDenoiser, EDMPrior, Gaussian, LinearDenoiser
 from dpnp.priors.edm import NOISE_EMBEDDING_SCALE
 from dpnp.priors.folder import load_prior_folder, save_prior
 from dpnp.training import NetworkConfig
@@ -18,7 +18,7 @@ SHAPE = (1, 8, 8)
 def tiny_prior(seed: int = 0) -> EDMPrior:
     torch.manual_seed(seed)
     network = UNet2DModel(**NetworkConfig(channels=(8, 16), norm_groups=4, attention_head_dim=8).unet_arguments(SHAPE))
-    return EDMPrior(EDMDenoiser(network, sigma_data=0.4), SHAPE, sigma_range=(0.01, 20.0))
+    return EDMPrior(EDMDenoiser(network, LinearDenoiser.isotropic(SHAPE, 0.4)), SHAPE, sigma_range=(0.01, 20.0))
 
 
 class ExactNetwork(torch.nn.Module):
@@ -39,10 +39,43 @@ class ExactNetwork(torch.nn.Module):
 
 @pytest.mark.parametrize("sigma", [0.01, 0.3, 1.0, 7.5])
 def test_a_network_with_the_exact_answer_gives_the_exact_denoiser(sigma):
-    prior = EDMPrior(EDMDenoiser(ExactNetwork(0.2, 0.7, 0.4), 0.4), SHAPE, sigma_range=(0.01, 20.0))
+    prior = EDMPrior(EDMDenoiser(ExactNetwork(0.2, 0.7, 0.4), LinearDenoiser.isotropic(SHAPE, 0.4)), SHAPE, sigma_range=(0.01, 20.0))
     x = torch.randn(3, *SHAPE, generator=torch.Generator().manual_seed(0)) * (0.7**2 + sigma**2) ** 0.5
     expected = (0.7**2 * x + sigma**2 * 0.2) / (0.7**2 + sigma**2)
     assert torch.allclose(prior.denoise(x, torch.full((3,), sigma)), expected, atol=2e-5)
+
+
+def linear_denoiser(rank: int) -> tuple[LinearDenoiser, Gaussian]:
+    """A linear denoiser on 2x3 images and the Gaussian prior that it belongs to."""
+    g = torch.Generator().manual_seed(0)
+    basis = torch.linalg.qr(torch.randn(6, 6, generator=g))[0][:rank]
+    mean, variances, residual = torch.randn(1, 2, 3, generator=g), torch.linspace(2, 0.5, 6)[:rank], torch.tensor(0.1)
+    covariance = (basis.T * variances) @ basis + residual * (torch.eye(6) - basis.T @ basis)
+    return LinearDenoiser(mean, basis, variances, residual), Gaussian(mean.flatten(), covariance, (1, 2, 3))
+
+
+@pytest.mark.parametrize("rank", [0, 2, 6])
+def test_the_linear_denoiser_is_the_gaussian_priors(rank):
+    linear, prior = linear_denoiser(rank)
+    x = torch.randn(3, 1, 2, 3, generator=torch.Generator().manual_seed(1))
+    sigma = torch.tensor([0.1, 1.0, 10.0])
+    assert torch.allclose(linear(x, sigma), prior.denoise(x, sigma), atol=1e-5)
+    c = prior.covariances[0]
+    exact = [torch.linalg.solve(c + s**2 * torch.eye(6), s**2 * c).trace() / 6 for s in sigma]
+    assert torch.allclose(linear.error(sigma), torch.stack(exact).sqrt(), rtol=1e-4)
+    assert linear.variance == pytest.approx(c.trace().item() / 6, rel=1e-5)
+
+
+def test_fitting_finds_the_gaussian_model_of_the_images():
+    truth, prior = linear_denoiser(2)
+    images = prior.sample(20_000, torch.Generator().manual_seed(0))
+    torch.manual_seed(0)
+    fitted = LinearDenoiser.fit(images, 2)
+    assert torch.allclose(fitted.mean, truth.mean, atol=0.05)
+    assert fitted.residual == pytest.approx(0.1, rel=0.05)
+    model = (fitted.basis.T * (fitted.variances - fitted.residual)) @ fitted.basis + fitted.residual * torch.eye(6)
+    # the standard error of a covariance of 20,000 draws with variances up to 2 is 2 * sqrt(2 / 20000) = 0.02
+    assert torch.allclose(model, prior.covariances[0], atol=0.08)
 
 
 def test_every_image_has_its_own_noise_level():
