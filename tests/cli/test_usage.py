@@ -1,14 +1,17 @@
 """Wrong usage: exit code 2, a message that names the cause, no traceback."""
 
+import importlib
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+import app.cli
 from app.examples import ASTRONAUT
 from tests.cli.conftest import Dpnp
 
@@ -22,6 +25,13 @@ def test_every_command_has_help(dpnp: Dpnp, command: str) -> None:
     assert done.exit_code == 0
     assert done.output.startswith("Usage:")
     assert command in dpnp("--help").output
+
+
+def test_the_installed_script_is_the_command() -> None:
+    with open(Path(__file__).parents[2] / "pyproject.toml", "rb") as file:
+        script = tomllib.load(file)["project"]["scripts"]["dpnp"]
+    module, _, name = script.partition(":")
+    assert getattr(importlib.import_module(module), name) is app.cli.app
 
 
 def test_help_is_fast_because_it_imports_nothing_heavy() -> None:
