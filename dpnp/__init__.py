@@ -4,6 +4,7 @@ Images are float, channels first, in [-1, 1]; every noise level is a standard de
 """
 
 from dpnp import priors, samplers
+from dpnp.baselines import DPS, LGDMC
 from dpnp.errors import DivergedError, DPnPError, MeasurementError, PriorError, ShapeError, UnknownSamplerError, UnsupportedError
 from dpnp.posterior import Posterior
 from dpnp.priors import Prior, PriorInfo, list_priors, load_prior
@@ -13,6 +14,8 @@ from dpnp.sampling import Run, sample, start
 __version__ = "0.1.0"
 
 __all__ = [
+    "DPS",
+    "LGDMC",
     "DPnP",
     "DPnPError",
     "DivergedError",

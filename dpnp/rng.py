@@ -8,17 +8,19 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from operators.rng import generator_for
-
-__all__ = ["SampleStreams", "generator_for"]
+from operators.rng import POPULATION, SAMPLE, generator_for
 
 
 class SampleStreams:
-    """The generators of a set of samples. Draws are made per sample, so they do not depend on the batch."""
+    """The generators of a set of samples. Draws are made per sample, so they do not depend on the batch.
+
+    ``population`` is one more, on the CPU, for what the samples decide together.
+    """
 
     def __init__(self, seed: int, indices: Sequence[int], device: torch.device | str = "cpu", dtype: torch.dtype = torch.float32) -> None:
         self.seed, self.indices, self.device, self.dtype = seed, list(indices), torch.device(device), dtype
-        self._generators = [generator_for(seed, index, device=device) for index in self.indices]
+        self._generators = [generator_for(seed, SAMPLE, index, device=device) for index in self.indices]
+        self.population = generator_for(seed, POPULATION)
 
     def __len__(self) -> int:
         return len(self._generators)
@@ -42,11 +44,12 @@ class SampleStreams:
 
     def state_dict(self) -> dict[str, Any]:
         """The position of every stream, as plain numbers and tensors."""
-        return {"seed": self.seed, "indices": self.indices, "positions": [g.get_state() for g in self._generators]}
+        positions = [g.get_state() for g in (self.population, *self._generators)]
+        return {"seed": self.seed, "indices": self.indices, "positions": positions}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continue where ``state_dict`` was taken. Raises ``ValueError`` when the streams are not the same samples'."""
         if (state["seed"], state["indices"]) != (self.seed, self.indices):
             raise ValueError(f"expected streams of seed {self.seed}, samples {self.indices}; got {state['seed']}, {state['indices']}")
-        for generator, position in zip(self._generators, state["positions"], strict=True):
+        for generator, position in zip((self.population, *self._generators), state["positions"], strict=True):
             generator.set_state(position)

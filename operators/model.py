@@ -12,7 +12,7 @@ from torch import Tensor
 from operators.errors import MeasurementError, ShapeError
 from operators.maps import Map
 from operators.noise import NoiseModel
-from operators.rng import generator_for
+from operators.rng import MEASUREMENT, generator_for
 from operators.shapes import ImageShape, Shape, batched
 
 MODEL_CONFIG = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
@@ -51,7 +51,7 @@ class ForwardModel(ABC):
         images = batched(x, self.image_shape, "an image")
         with torch.no_grad():
             clean = self.map(images)
-            y = torch.stack([self.noise.sample(a, generator_for(seed, i)) for i, a in enumerate(clean)])
+            y = torch.stack([self.noise.sample(a, generator_for(seed, MEASUREMENT, i)) for i, a in enumerate(clean)])
         return y if x.ndim == images.ndim else y[0]
 
     def log_likelihood(self, x: Tensor, y: Tensor) -> Tensor:
@@ -70,9 +70,8 @@ class ForwardModel(ABC):
     def check_measurement(self, y: Tensor) -> None:
         """Raise :class:`operators.ShapeError` or :class:`operators.MeasurementError` unless ``y`` is one possible measurement."""
         if tuple(y.shape) != tuple(self.measurement_shape):
-            raise ShapeError(
-                f"expected a measurement of shape {tuple(self.measurement_shape)} (of images {tuple(self.image_shape)}), got {tuple(y.shape)}"
-            )
+            expected = f"{tuple(self.measurement_shape)} (of images {tuple(self.image_shape)})"
+            raise ShapeError(f"expected a measurement of shape {expected}, got {tuple(y.shape)}")
         bad = int((~torch.isfinite(y)).sum())
         if bad:
             raise MeasurementError(f"expected finite numbers in the measurement, got {bad} of {y.numel()} that are NaN or infinite")

@@ -5,6 +5,9 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+MEASUREMENT, SAMPLE, POPULATION, TRAINING = 1, 2, 3, 4
+"""What a stream is for: the first number of its path, so that no two uses of one seed share noise."""
+
 
 def generator_for(seed: int, *path: int, device: torch.device | str = "cpu") -> torch.Generator:
     """A generator whose stream is a hash of ``(seed, *path)``, so that neighbouring seeds are independent.

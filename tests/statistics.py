@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
 MAX_Z = 4.5  # with a few hundred comparisons and a right sampler, passed with probability > 0.998

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from dpnp.consistency.base import Draw, Memory
+from dpnp.errors import DivergedError
 from dpnp.rng import SampleStreams
 from operators.maps import LinearMap, ThinSVD
 
@@ -67,8 +69,11 @@ class PerturbAndSolve:
         return Draw(x, memory, {"cg_iterations": torch.full((len(x),), float(iterations), device=x.device, dtype=x.dtype)})
 
 
-def conjugate_gradients(matvec, rhs: Tensor, start: Tensor) -> tuple[Tensor, int]:  # type: ignore[no-untyped-def]
-    """Solve ``matvec(x) = rhs`` for every image of the batch; ``matvec`` symmetric positive definite. Returns (x, iterations)."""
+def conjugate_gradients(matvec: Callable[[Tensor], Tensor], rhs: Tensor, start: Tensor) -> tuple[Tensor, int]:
+    """Solve ``matvec(x) = rhs`` for every image of the batch, ``matvec`` symmetric positive definite. Returns (x, iterations).
+
+    Raises :class:`dpnp.DivergedError` when the tolerance is not reached in 1000 iterations.
+    """
 
     def dot(a: Tensor, b: Tensor) -> Tensor:
         return (a * b).flatten(1).sum(1).reshape(-1, 1, 1, 1)
@@ -86,4 +91,5 @@ def conjugate_gradients(matvec, rhs: Tensor, start: Tensor) -> tuple[Tensor, int
         x, residual = x + alpha * direction, residual - alpha * applied
         previous, rr = rr, dot(residual, residual)
         direction = residual + rr / previous.clamp_min(tiny) * direction
-    raise ArithmeticError(f"conjugate gradients did not reach a relative residual of {CG_TOLERANCE[rhs.dtype]:g} in {CG_MAX_ITERATIONS} iterations")
+    tolerance = CG_TOLERANCE[rhs.dtype]
+    raise DivergedError(f"conjugate gradients did not reach a relative residual of {tolerance:g} in {CG_MAX_ITERATIONS} iterations")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 
 import torch
@@ -11,7 +12,6 @@ from torch import Tensor
 
 from dpnp.priors.base import Prior
 from dpnp.rng import SampleStreams
-
 
 KNEE = 0.25  # noise level, in [-1, 1] scale, at which the grid turns from uniform in u to uniform in log u
 
@@ -36,10 +36,10 @@ def noise_direction(prior: Prior, m: Tensor, sigma: float) -> Tensor:
 class QuarterCircle:
     """Solves dz/du = eta e_hat(x_half + cos(u) z, eta sin(u)) from z(pi/2) ~ N(0, eta² I) down to u = 0; the draw is x_half + z(0).
 
-    Noise the target q(x) ∝ p(x) N(x_half; x, eta² I) by s = eta tan u: the observation of x at level eta and that at level s combine
-    into one at level eta sin u, which turns q's probability-flow ODE into this one, exactly (docs/mathematics.md). ``steps`` steps on
-    the grid of :func:`angles` cost one denoiser call each. ``method`` "euler" is first order, "ab2" (two-step Adams-Bashforth, which reuses the
-    previous direction) second order at the same cost.
+    Noise the target q(x) ∝ p(x) N(x_half; x, eta² I) by s = eta tan u: the observation of x at level eta and that at level s
+    combine into one at level eta sin u, which turns q's probability-flow ODE into this one, exactly (docs/mathematics.md).
+    ``steps`` steps on the grid of :func:`angles` cost one denoiser call each. ``method`` "euler" is first order, "ab2" (two-step
+    Adams-Bashforth, which reuses the previous direction) second order at the same cost.
     """
 
     steps: int
@@ -58,7 +58,7 @@ class QuarterCircle:
         """z(0) from z(pi/2) = ``z``: deterministic, so that its order of convergence can be measured."""
         grid = angles(eta, self.steps)
         previous: tuple[Tensor, float] | None = None
-        for u, after in zip(grid[:-1], grid[1:], strict=True):
+        for u, after in pairwise(grid):
             h = u - after
             slope = noise_direction(prior, x_half + math.cos(u) * z, eta * math.sin(u))
             if previous is None or self.method == "euler":

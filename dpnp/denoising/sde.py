@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -39,7 +40,9 @@ class AncestralSDE:
         """One draw of the denoising posterior per image of ``x_half`` (B, C, H, W)."""
         levels = ancestral_levels(eta, self.steps)
         x = x_half
-        for s, t in zip(levels[:-1], levels[1:], strict=True):
+        for s, t in pairwise(levels):
             clean = prior.denoise(x, torch.full((len(x),), s, device=x.device, dtype=x.dtype))
-            x = clean if t == 0 else clean + (t / s) ** 2 * (x - clean) + t * math.sqrt(1 - (t / s) ** 2) * streams.normal(tuple(x.shape[1:]))
+            if t == 0:
+                return clean
+            x = clean + (t / s) ** 2 * (x - clean) + t * math.sqrt(1 - (t / s) ** 2) * streams.normal(tuple(x.shape[1:]))
         return x

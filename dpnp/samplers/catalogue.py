@@ -7,11 +7,12 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
+from dpnp.baselines import DPS, LGDMC
 from dpnp.errors import UnknownSamplerError
 from dpnp.samplers.base import Sampler
 from dpnp.samplers.dpnp import DPnP
 
-SAMPLERS: dict[str, type[Sampler]] = {cls.name: cls for cls in (DPnP,)}
+SAMPLERS: dict[str, type[Sampler]] = {cls.name: cls for cls in (DPnP, DPS, LGDMC)}
 
 
 def names() -> list[str]:

@@ -13,8 +13,10 @@ from dpnp.consistency import Consistency, ConsistencySampler, consistency_sample
 from dpnp.denoising import AncestralSDE, DenoisingSampler, QuarterCircle
 from dpnp.priors.base import Prior
 from dpnp.rng import SampleStreams
-from dpnp.samplers.base import SAMPLER_CONFIG, Info, Sampler, State
+from dpnp.samplers.base import SAMPLER_CONFIG, Info, Kernel, Sampler, State
+from dpnp.samplers.population import PopulationKernel
 from dpnp.schedule import default_eta_min, geometric
+from dpnp.smoothed import smoothed_likelihood
 from operators import ForwardModel
 
 PositiveLevel = Annotated[float, Field(gt=0, le=1000, allow_inf_nan=False)]
@@ -29,8 +31,8 @@ class DPnP(Sampler):
     - PCS  x_{k+1/2} ~ exp(L(x; y) - |x - x_k|² / (2 eta²)), by ``consistency``;
     - DDS  x_{k+1} ~ exp(log p(x) - |x - x_{k+1/2}|² / (2 eta²)), by ``denoising`` in ``denoising_steps`` denoiser calls.
 
-    At constant eta the stationary law is pi_eta ∝ p(x) (e^L * N(0, eta² I))(x): the likelihood is blurred by eta. eta = ``eta_max`` far above
-    the data's standard deviation makes the first iteration a draw from the prior, so that no warm start is needed.
+    At constant eta the stationary law is pi_eta ∝ p(x) (e^L * N(0, eta² I))(x): the likelihood is blurred by eta. An ``eta_max`` far
+    above the data's standard deviation makes the first iteration a draw from the prior, so that no warm start is needed.
     """
 
     name: ClassVar[str] = "dpnp"
@@ -44,18 +46,27 @@ class DPnP(Sampler):
     ode_method: Annotated[Literal["ab2", "euler"], Field(description="integrator of DDS-DDIM")] = "ab2"
     consistency: Annotated[Consistency, Field(description="PCS: exact where the structure allows, or MALA")] = "auto"
     mala_steps: Annotated[int, Field(ge=2, le=100_000, description="Metropolis-adjusted steps per iteration, where MALA is used")] = 40
-    resampling: Annotated[Literal["none"], Field(description="population resampling")] = "none"
+    resampling: Annotated[Literal["none", "smc"], Field(description="smc: the samples are particles of one population")] = "none"
+    smoothing_draws: Annotated[int, Field(ge=1, le=10_000, description="Monte Carlo pairs per weight without a closed form")] = 32
+    correction: Annotated[Literal["none", "importance"], Field(description="reweight from pi_eta to p(x | y) at the end")] = "none"
+
+    def __post_init__(self) -> None:
+        if self.correction != "none" and self.resampling != "smc":
+            raise ValueError(f"correction={self.correction!r} needs resampling='smc', got resampling={self.resampling!r}")
 
     def schedule(self, model: ForwardModel) -> list[float]:
         """The eta of every iteration."""
         eta_min = default_eta_min(model) if self.eta_min is None else self.eta_min
         return geometric(max(self.eta_max, eta_min), eta_min, self.n_iterations)
 
-    def kernel(self, prior: Prior, model: ForwardModel, y: Tensor) -> DPnPKernel:
+    def kernel(self, prior: Prior, model: ForwardModel, y: Tensor) -> Kernel:
         """Bind to a problem."""
-        steps = self.denoising_steps
+        steps, etas = self.denoising_steps, self.schedule(model)
         denoising: DenoisingSampler = QuarterCircle(steps, self.ode_method) if self.denoising == "ddim" else AncestralSDE(steps)
-        return DPnPKernel(prior, consistency_sampler(model, y, self.consistency, self.mala_steps), denoising, self.schedule(model))
+        chains = DPnPKernel(prior, consistency_sampler(model, y, self.consistency, self.mala_steps), denoising, etas)
+        if self.resampling == "none":
+            return chains
+        return PopulationKernel(chains, etas, smoothed_likelihood(model, y, self.smoothing_draws), self.correction == "importance")
 
 
 @plain_dataclass(frozen=True)
@@ -86,4 +97,4 @@ class DPnPKernel:
         eta = self.etas[state.step]
         x_half, memory, info = self.consistency.draw(state.x, eta, state.memory, streams)
         x = self.denoising.draw(self.prior, x_half, eta, streams)
-        return State(state.step + 1, x, memory), info
+        return State(state.step + 1, x, {**state.memory, **memory}), info

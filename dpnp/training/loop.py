@@ -13,14 +13,14 @@ from diffusers import UNet2DModel
 from torch import Tensor
 from tqdm import tqdm
 
-from dpnp.priors.edm import EDMDenoiser, EDMPrior
+from dpnp.priors.edm import EDMDenoiser, EDMPrior, channels_last
 from dpnp.priors.folder import save_prior
 from dpnp.priors.linear import LinearDenoiser
-from dpnp.rng import generator_for
 from dpnp.training.checkpoint import Progress, load_checkpoint, save_checkpoint, update_ema
 from dpnp.training.config import TrainConfig
 from dpnp.training.data import ImageDataset, to_model_scale
 from dpnp.training.loss import VALIDATION_SIGMAS, denoising_psnr, edm_loss, training_sigmas
+from operators.rng import TRAINING, generator_for
 
 SIGMA_QUANTILE = 3.0  # the card's trained range: this many standard deviations of ln(sigma) each way
 
@@ -33,7 +33,7 @@ def learning_rate(config: TrainConfig, step: int) -> float:
 
 def training_batch(images: Tensor, config: TrainConfig, step: int) -> tuple[Tensor, Tensor, Tensor]:
     """(clean, sigma, noise) of one step: a function of (seed, step) alone, so a resumed run sees the same batches."""
-    generator = generator_for(config.seed, step)
+    generator = generator_for(config.seed, TRAINING, step)
     picks = torch.randint(len(images), (config.batch_size,), generator=generator)
     clean = to_model_scale(images[picks])
     if config.horizontal_flips:
@@ -61,7 +61,7 @@ class Trainer:
     def __init__(self, data: ImageDataset, config: TrainConfig, folder: Path, *, source: str, device: torch.device) -> None:
         self.data, self.config, self.folder, self.source, self.device = data, config, folder, source, device
         torch.manual_seed(config.seed)
-        self.model = new_denoiser(data, config).to(device, memory_format=torch.channels_last)
+        self.model = channels_last(new_denoiser(data, config).to(device))
         self.ema = copy.deepcopy(self.model).requires_grad_(False)
         self.optimizer = torch.optim.AdamW(self.model.parameters(), lr=config.learning_rate, betas=(0.9, 0.99), weight_decay=0.0)
         self.progress = Progress()

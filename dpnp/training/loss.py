@@ -31,8 +31,8 @@ def denoising_psnr(prior: Prior, clean: Tensor, sigma: float, *, seed: int = 0, 
     generator = torch.Generator().manual_seed(seed)
     noise = torch.randn(clean.shape, generator=generator)
     total = 0.0
-    for x, e in zip(clean.split(batch_size), noise.split(batch_size), strict=True):
-        x, e = x.to(prior.device, prior.dtype), e.to(prior.device, prior.dtype)
+    for pair in zip(clean.split(batch_size), noise.split(batch_size), strict=True):
+        x, e = (part.to(prior.device, prior.dtype) for part in pair)
         levels = torch.full((len(x),), sigma, device=x.device, dtype=x.dtype)
         total += (prior.denoise(x + sigma * e, levels) - x).square().sum().item()
     return 10 * math.log10(4 * clean.numel() / total)

@@ -18,7 +18,8 @@ class DenseMap(LinearMap):
 
     def __init__(self, matrix: Tensor, image_shape: ImageShape) -> None:
         if matrix.ndim != 2 or matrix.shape[1] != prod(image_shape):
-            raise ShapeError(f"expected a matrix of shape (m, {prod(image_shape)}) for images {tuple(image_shape)}, got {tuple(matrix.shape)}")
+            expected = f"(m, {prod(image_shape)}) for images {tuple(image_shape)}"
+            raise ShapeError(f"expected a matrix of shape {expected}, got {tuple(matrix.shape)}")
         self.image_shape = image_shape
         self.output_shape = (matrix.shape[0],)
         self._matrix = Constant(matrix)

@@ -63,7 +63,7 @@ def test_mala_has_the_closed_forms_moments():
 
 def test_mala_without_its_metropolis_test_is_visibly_wrong():
     model, y, x_k = problem()
-    mean, covariance = exact_moments(model, y, x_k)
+    _, covariance = exact_moments(model, y, x_k)
     large = {"log_time": torch.full((1000,), -0.5, dtype=torch.float64)}
     streams = SampleStreams(0, range(1000), dtype=torch.float64)
     unadjusted = replace(MALA(model, y, steps=60, adapt=0.0), metropolis=False)

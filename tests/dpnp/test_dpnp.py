@@ -96,7 +96,8 @@ def test_a_checkpoint_of_other_samples_is_refused(problem):
 
 
 def test_nfe_counts_the_denoiser_calls(problem):
-    run = dpnp.start(problem.prior, problem.model, problem.y, sampler=dpnp.DPnP(n_iterations=3, denoising_steps=5), n_samples=4, batch_size=2)
+    sampler = dpnp.DPnP(n_iterations=3, denoising_steps=5)
+    run = dpnp.start(problem.prior, problem.model, problem.y, sampler=sampler, n_samples=4, batch_size=2)
     calls = []
     run.on_denoiser_call = lambda: calls.append(1)
     while not run.done:

@@ -1,0 +1,78 @@
+"""log q_eta, q_eta = e^L * N(0, eta² I): the likelihood smoothed by eta, which weights a population of chains."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from dpnp.rng import SampleStreams
+from operators import ForwardModel
+from operators.maps import LinearMap, ThinSVD
+from operators.noise import GaussianNoise
+
+
+class SmoothedLikelihood(Protocol):
+    """q_eta at images; two values of eta are asked for together because their ratio is what counts."""
+
+    def log_ratio(self, x: Tensor, eta: float, eta_next: float, streams: SampleStreams) -> Tensor:
+        """log q_{eta_next}(x) - log q_eta(x), (B,); ``eta_next`` 0 is the likelihood itself."""
+        ...
+
+
+@dataclass(frozen=True)
+class GaussianSmoothed:
+    """Closed form for a linear map with Gaussian noise: q_eta(x) = N(y; A x, std² I + eta² A A^T), through the thin SVD."""
+
+    svd: ThinSVD
+    y: Tensor
+    std: float
+
+    def log_density(self, x: Tensor, eta: float) -> Tensor:
+        """log q_eta(x), (B,), with its normalising constant."""
+        s = self.svd.singular_values.like(x)
+        inside = self.svd.project_measurement(self.y[None])
+        variance = self.std**2 + (eta * s).square()
+        misfit = ((inside - s * self.svd.project(x)).square() / variance).flatten(1).sum(1)
+        outside = (self.y.square().sum() - inside.square().sum()).clamp_min(0) / self.std**2
+        log_det = variance.log().sum() + (self.y.numel() - s.numel()) * math.log(self.std**2)
+        return -0.5 * (misfit + outside + log_det + self.y.numel() * math.log(2 * math.pi))
+
+    def log_ratio(self, x: Tensor, eta: float, eta_next: float, streams: SampleStreams) -> Tensor:
+        """Exact; draws nothing."""
+        return self.log_density(x, eta_next) - self.log_density(x, eta)
+
+
+@dataclass(frozen=True)
+class MonteCarloSmoothed:
+    """q_eta(x) = E exp L(x + eta e) by ``draws`` antithetic pairs of e, the same for both values of eta.
+
+    An unbiased estimate of each q_eta, so that the population's law is right as it grows (pseudo-marginal weights); the variance of its
+    logarithm falls as 1/draws and rises with the dimension.
+    """
+
+    model: ForwardModel
+    y: Tensor
+    draws: int
+
+    def log_ratio(self, x: Tensor, eta: float, eta_next: float, streams: SampleStreams) -> Tensor:
+        """Estimated with common random numbers."""
+        before, after = [], []
+        for _ in range(self.draws):
+            e = streams.normal(tuple(x.shape[1:]))
+            for sign in (-1, 1):
+                before.append(self.model.log_likelihood(x + sign * eta * e, self.y))
+                after.append(self.model.log_likelihood(x + sign * eta_next * e, self.y))
+        return torch.logsumexp(torch.stack(after), 0) - torch.logsumexp(torch.stack(before), 0)
+
+
+def smoothed_likelihood(model: ForwardModel, y: Tensor, draws: int) -> SmoothedLikelihood:
+    """The closed form where the structure allows it, else Monte Carlo with ``draws`` pairs."""
+    if isinstance(model.map, LinearMap) and isinstance(model.noise, GaussianNoise):
+        svd = model.map.svd()
+        if svd is not None:
+            return GaussianSmoothed(svd, y, model.noise.std)
+    return MonteCarloSmoothed(model, y, draws)
