@@ -14,7 +14,9 @@ class _Formatter(logging.Formatter):
 
 
 def set_up_logging(level: str) -> None:
-    """Write the log to standard error."""
+    """Write the log to standard error: this service's lines from ``level`` on, other libraries' warnings."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_Formatter("%(asctime)s %(levelname)s %(name)s%(job_field)s %(message)s"))
-    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
+    for name in ("app", "uvicorn"):
+        logging.getLogger(name).setLevel(level.upper())

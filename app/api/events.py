@@ -6,10 +6,12 @@ import json
 from collections.abc import AsyncIterator
 from typing import Annotated
 
+import anyio
 from fastapi import APIRouter, Header, Request, Response
 from sse_starlette import EventSourceResponse, ServerSentEvent
 from starlette.concurrency import run_in_threadpool
 
+from app.api.bell import LONGEST_SILENCE
 from app.api.links import PREFIX
 from app.api.problems import responses
 from app.api.service import Service, ServiceDep
@@ -35,12 +37,18 @@ async def events(job_id: str, request: Request, service: ServiceDep, last_event_
     ``data`` is JSON: id, status, progress, queue_position, attempt, error. Closing the connection never stops the job.
     """
     await run_in_threadpool(service.store.get, job_id)
-    ping = service.settings.heartbeat_seconds
-    return EventSourceResponse(_stream(service, job_id, last_event_id), ping=ping, headers={"Cache-Control": "no-store"})
+    stopping = anyio.Event()
+    return EventSourceResponse(
+        _stream(service, job_id, last_event_id, stopping),
+        ping=service.settings.heartbeat_seconds,
+        headers={"Cache-Control": "no-store"},
+        shutdown_event=stopping,
+        shutdown_grace_period=2 * LONGEST_SILENCE,
+    )
 
 
-async def _stream(service: Service, job_id: str, last_id: int) -> AsyncIterator[ServerSentEvent]:
-    while True:
+async def _stream(service: Service, job_id: str, last_id: int, stopping: anyio.Event) -> AsyncIterator[ServerSentEvent]:
+    while not stopping.is_set():
         finished = await _finished(service, job_id)  # asked first, so that no event can slip in between
         found = await run_in_threadpool(service.store.events_after, job_id, last_id)
         for event in found:
@@ -50,7 +58,7 @@ async def _stream(service: Service, job_id: str, last_id: int) -> AsyncIterator[
                 return
         if finished:
             return
-        await service.bell.wait(60)
+        await service.bell.wait(LONGEST_SILENCE)
 
 
 async def _finished(service: Service, job_id: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import re
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
@@ -120,7 +121,15 @@ def _http(request: Request, error: HTTPException) -> ProblemError:
     kind = title.lower().replace(" ", "-")
     where = f"{request.method} {request.url.path}"
     detail = f"there is no {where}" if error.status_code in (404, 405) else str(error.detail)
-    return ProblemError(error.status_code, kind, title, detail, headers=error.headers)
+    headers = {"Allow": ", ".join(_allowed(request))} if error.status_code == 405 else error.headers
+    return ProblemError(error.status_code, kind, title, detail, headers=headers)
+
+
+def _allowed(request: Request) -> list[str]:
+    """The methods of the address: those of all its routes, where Starlette names those of the first."""
+    paths = request.app.openapi()["paths"].items()
+    matching = (methods for path, methods in paths if re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", path), request.url.path))
+    return sorted({method.upper() for methods in matching for method in methods}) or ["GET"]
 
 
 def install(app: FastAPI) -> None:

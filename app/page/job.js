@@ -46,7 +46,8 @@ function renderResult(result) {
   find("job-pictures").replaceChildren(...shown.map((name) => picture(links[`${name}.png`], name, `Posterior: ${name}`)));
   const samples = Array.from({ length: result.n_samples }, (_, i) => links[`samples/${i}.png`]).filter(Boolean);
   find("job-samples").replaceChildren(...samples.map((url, i) => make("a", { href: url }, make("img", { src: url, alt: `Sample ${i}`, class: "pixels" }))));
-  const numbers = { ...result.diagnostics, "denoiser calls per sample": result.nfe, ...result.timings, device: result.device };
+  const { seconds: _, ...diagnostics } = result.diagnostics; // the timings have it
+  const numbers = { ...diagnostics, "denoiser calls per sample": result.nfe, ...result.timings, device: result.device };
   const row = ([name, value]) => make("tr", {}, make("th", { scope: "row" }, name.replaceAll("_", " ")), make("td", {}, format(value)));
   find("job-numbers").replaceChildren(...Object.entries(numbers).map(row));
   const plain = files.filter((name) => !name.startsWith("samples/"));

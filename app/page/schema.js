@@ -26,7 +26,7 @@ function field(prefix, name, given) {
   const property = variant(given);
   const id = `${prefix}-${name}`;
   const hint = `${id}-hint`;
-  const label = make("label", { for: id }, (property.title ?? name).replaceAll("_", " "));
+  const label = make("label", { for: id }, name.replaceAll("_", " "));
   return make("div", { class: "field" }, label, input(id, property, hint), make("p", { class: "hint", id: hint }, property.description ?? ""));
 }
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,6 +17,8 @@ from app.problem import build_model, build_sampler
 from dpnp import Posterior, Prior, Run
 from dpnp.samplers import Sampler
 from operators import ForwardModel
+
+log = logging.getLogger(__name__)
 
 
 def _nothing(*_: object) -> None:
@@ -46,19 +50,28 @@ def solve(
 ) -> Solution:
     """Sample the posterior, from the start or from a ``checkpoint`` of the same problem (``Run.state_dict``).
 
+    A checkpoint that this version cannot continue, such as another version's, is passed over.
     Raises :class:`app.problem.SpecError`, the errors of ``dpnp.sample``, and whatever a hook raises.
     """
     hooks = hooks or Hooks()
     model, sampler = build_model(spec.operator, prior.image_shape), build_sampler(spec.sampler)
     y = torch.from_numpy(measurement)
-    run = dpnp.start(prior, model, y, sampler=sampler, n_samples=spec.n_samples, seed=spec.seed)
+    start = partial(dpnp.start, prior, model, y, sampler=sampler, n_samples=spec.n_samples, seed=spec.seed)
+    run = start() if checkpoint is None else _resumed(start(), checkpoint) or start()
     run.on_denoiser_call = hooks.before_call
-    if checkpoint is not None:
-        run.load_state_dict(checkpoint)
     while not run.done:
         run.step()
         hooks.after_step(run)
     return Solution(run.posterior(), model, sampler, _device_name(prior.device))
+
+
+def _resumed(run: Run, checkpoint: dict[str, Any]) -> Run | None:
+    try:
+        run.load_state_dict(checkpoint)
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        log.warning("a checkpoint is passed over, because it cannot be continued: %r", error)
+        return None
+    return run
 
 
 def _device_name(device: torch.device) -> str:

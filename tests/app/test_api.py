@@ -138,7 +138,7 @@ def test_an_unknown_sampler_lists_the_known(client: TestClient) -> None:
         ({"n_samples": 65}, "n_samples"),
         ({"n_samples": 1.5}, "n_samples"),
         ({"seed": -1}, "seed"),
-        ({"seed": 2**63}, "seed"),
+        ({"seed": 2**53}, "seed"),
         ({"extra": 1}, "extra"),
     ],
 )
@@ -238,6 +238,12 @@ def test_an_unforeseen_error_is_a_problem_without_its_message(settings: Any, mon
 )
 def test_wrong_addresses_are_problems(client: TestClient, method: str, path: str, status: int) -> None:
     problem(client.request(method, path), status)
+
+
+def test_405_names_all_the_methods_of_the_address(client: TestClient) -> None:
+    assert client.put("/v1/jobs/x").headers["allow"] == "DELETE, GET"
+    assert client.put("/v1/jobs").headers["allow"] == "GET, POST"
+    assert client.post("/").headers["allow"] == "GET"
 
 
 # Idempotency and waiting

@@ -16,8 +16,10 @@ import torch
 import xarray
 from PIL import Image
 
+import dpnp
 from app.catalogue import PriorCatalogue, UnknownPriorError
 from app.jobs import Job, JobStatus, Spec
+from app.problem import build_model
 from app.results import pictures
 from app.store import NewJob, new_id
 from app.worker.loop import JobRun, Worker
@@ -167,6 +169,16 @@ def test_a_cancel_during_the_last_step_wins(make_worker: MakeWorker, monkeypatch
     assert os.listdir(worker.files.folder(job_id)) == ["measurement.npy"]
 
 
+def test_a_checkpoint_of_another_version_is_passed_over(priors_dir: Path, caplog: pytest.LogCaptureFixture) -> None:
+    prior = dpnp.load_prior(priors_dir / "tiny")
+    problem = Spec.model_validate(spec())
+    whole = solve(problem, Y, prior).posterior.samples
+    stale = dpnp.start(prior, build_model(problem.operator, prior.image_shape), torch.from_numpy(Y), n_samples=2).state_dict()
+    del stale["streams"]
+    assert torch.equal(solve(problem, Y, prior, checkpoint=stale).posterior.samples, whole)
+    assert "passed over" in caplog.text
+
+
 @pytest.mark.parametrize("step", [0, 1, 3])
 def test_a_stopping_worker_gives_the_job_back_and_it_resumes(make_worker: MakeWorker, monkeypatch: pytest.MonkeyPatch, step: int) -> None:
     worker = make_worker()
@@ -261,8 +273,6 @@ def test_a_broken_checkpoint_is_passed_over(make_worker: MakeWorker) -> None:
 
 
 def test_solve_stops_where_a_hook_raises(priors_dir: Path) -> None:
-    import dpnp
-
     calls: list[int] = []
 
     def stop_at_the_third() -> None:

@@ -9,7 +9,6 @@ from diffusers import UNet2DModel
 
 from dpnp.priors import EDMDenoiser, EDMPrior, LinearDenoiser
 from dpnp.priors.folder import save_prior
-from dpnp.priors.linear import LinearDenoiser
 from dpnp.training.config import NetworkConfig
 
 SIZE = 8
