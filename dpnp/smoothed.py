@@ -12,7 +12,7 @@ from torch import Tensor
 from dpnp.rng import SampleStreams
 from operators import ForwardModel
 from operators.maps import LinearMap, ThinSVD
-from operators.noise import GaussianNoise
+from operators.noise import GaussianNoise, SeparableNoise
 
 
 class SmoothedLikelihood(Protocol):
@@ -47,6 +47,30 @@ class GaussianSmoothed:
 
 
 @dataclass(frozen=True)
+class SeparableSmoothed:
+    """One-dimensional integrals for noise that is independent per entry behind a map with A A^T = c I.
+
+    A (x + eta e) has independent entries around A x with standard deviation eta sqrt(c).
+    """
+
+    map: LinearMap
+    noise: SeparableNoise
+    y: Tensor
+    row_gram: float
+
+    def log_density(self, x: Tensor, eta: float) -> Tensor:
+        """log q_eta(x), (B,)."""
+        y, clean = self.y[None], self.map(x)
+        if eta == 0:
+            return self.noise.log_prob(y, clean)
+        return self.noise.smoothed_log_prob_entries(y, clean, eta * math.sqrt(self.row_gram)).flatten(1).sum(1)
+
+    def log_ratio(self, x: Tensor, eta: float, eta_next: float, streams: SampleStreams) -> Tensor:
+        """Exact to the quadrature; draws nothing."""
+        return self.log_density(x, eta_next) - self.log_density(x, eta)
+
+
+@dataclass(frozen=True)
 class MonteCarloSmoothed:
     """q_eta(x) = E exp L(x + eta e) by ``draws`` antithetic pairs of e, the same for both values of eta.
 
@@ -70,9 +94,11 @@ class MonteCarloSmoothed:
 
 
 def smoothed_likelihood(model: ForwardModel, y: Tensor, draws: int) -> SmoothedLikelihood:
-    """The closed form where the structure allows it, else Monte Carlo with ``draws`` pairs."""
+    """The closed form or quadrature where the structure allows it, else Monte Carlo with ``draws`` pairs."""
     if isinstance(model.map, LinearMap) and isinstance(model.noise, GaussianNoise):
         svd = model.map.svd()
         if svd is not None:
             return GaussianSmoothed(svd, y, model.noise.std)
+    if isinstance(model.map, LinearMap) and model.map.row_gram is not None and isinstance(model.noise, SeparableNoise):
+        return SeparableSmoothed(model.map, model.noise, y, model.map.row_gram)
     return MonteCarloSmoothed(model, y, draws)

@@ -7,6 +7,7 @@ from operators.catalogue import build, model_class, names, schema, summary
 from operators.errors import MeasurementError, OperatorError, ShapeError, UnknownOperatorError
 from operators.model import ForwardModel
 from operators.models.linear import Linear
+from operators.models.quantization import Quantization
 from operators.models.super_resolution import SuperResolution
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "Linear",
     "MeasurementError",
     "OperatorError",
+    "Quantization",
     "ShapeError",
     "SuperResolution",
     "UnknownOperatorError",

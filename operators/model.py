@@ -63,7 +63,7 @@ class ForwardModel(ABC):
         return self.noise.log_prob(batched(y, self.measurement_shape, "a measurement"), self.map(images))
 
     def residual(self, x: Tensor, y: Tensor) -> Tensor:
-        """Root mean square of the measurement's misfit in units of the noise level, (B,): about 1 for a posterior sample."""
+        """Root mean square of the measurement's standardised residuals, (B,): about 1 where ``x`` explains ``y``."""
         images = batched(x, self.image_shape, "an image")
         return self.noise.misfit(batched(y, self.measurement_shape, "a measurement"), self.map(images))
 
@@ -75,6 +75,7 @@ class ForwardModel(ABC):
         bad = int((~torch.isfinite(y)).sum())
         if bad:
             raise MeasurementError(f"expected finite numbers in the measurement, got {bad} of {y.numel()} that are NaN or infinite")
+        self.noise.check(y)
 
     def parameters(self) -> dict[str, Any]:
         """The parameters as JSON, without ``image_shape``: what :func:`operators.build` takes."""

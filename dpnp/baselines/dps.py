@@ -20,8 +20,8 @@ from operators import ForwardModel
 class DPS(Sampler):
     """Ancestral sampling pushed down the gradient of the misfit's norm: x_{t-1} -= step_size · grad |y - a(D(x_t))| (algorithm 1).
 
-    The norm is taken per sample. For other noise models it is their misfit in the same units. A heuristic: the law of its samples is
-    not the posterior, for any step size.
+    The norm is taken per sample; for noise that is not Gaussian it is the noise level times the square root of the deviance. A
+    heuristic: the law of its samples is not the posterior, for any step size.
     """
 
     name: ClassVar[str] = "dps"
@@ -32,9 +32,8 @@ class DPS(Sampler):
 
     def kernel(self, prior: Prior, model: ForwardModel, y: Tensor) -> GuidedKernel:
         """Bind to a problem."""
-        size = model.noise.scale * y.numel() ** 0.5
 
         def objective(clean: Tensor, rung: Rung, streams: SampleStreams) -> Tensor:
-            return -size * model.residual(clean, y)
+            return -model.noise.scale * model.noise.deviance(y[None], model.map(clean)).sqrt()
 
         return GuidedKernel(prior, ladder(self.n_steps), objective, lambda rung: self.step_size)

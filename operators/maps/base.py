@@ -57,6 +57,9 @@ class ThinSVD(ABC):
 class LinearMap(Map):
     """A linear map with its exact adjoint, and its thin SVD where that is cheap."""
 
+    row_gram: float | None = None
+    """c where A A^T = c I, so that white noise in the image is white noise in the measurement; else None."""
+
     @abstractmethod
     def adjoint(self, y: Tensor) -> Tensor:
         """A^T y for ``y`` (B, *output_shape)."""

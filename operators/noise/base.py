@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from functools import cache
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from operators.shapes import Shape
+
+QUADRATURE_NODES = 64
 
 
 class NoiseModel(ABC):
@@ -16,6 +20,10 @@ class NoiseModel(ABC):
     def measurement_shape(self, output_shape: Shape) -> Shape:
         """Shape of y when the map puts out ``output_shape``."""
         return output_shape
+
+    def check(self, y: Tensor) -> None:
+        """Raise :class:`operators.MeasurementError` when ``y`` (finite) holds values that the noise model cannot produce."""
+        return
 
     @abstractmethod
     def sample(self, clean: Tensor, generator: torch.Generator) -> Tensor:
@@ -26,10 +34,38 @@ class NoiseModel(ABC):
         """log p(y | clean) with its normalising constant, one number per image: (B,)."""
 
     @abstractmethod
+    def deviance(self, y: Tensor, clean: Tensor) -> Tensor:
+        """2 (max log p(y | .) - log p(y | clean)), (B,): the squared misfit in units of the noise; 0 for a perfect fit."""
+
+    @abstractmethod
     def misfit(self, y: Tensor, clean: Tensor) -> Tensor:
-        """Root mean square misfit in units of the noise level, (B,): about 1 where ``clean`` is the truth."""
+        """Root mean square of the standardised (Pearson) residuals, (B,): 1 in expectation of its square where ``clean`` is the truth."""
 
     @property
     @abstractmethod
     def scale(self) -> float:
         """The noise level as a standard deviation in the measurement's units: the default eta_min is chosen from it."""
+
+
+class SeparableNoise(NoiseModel):
+    """Independent entries: log p(y | a) is a sum over entries of a function of (y_j, a_j)."""
+
+    @abstractmethod
+    def log_prob_entries(self, y: Tensor, clean: Tensor) -> Tensor:
+        """log p(y_j | clean_j), the shape of ``clean``."""
+
+    def log_prob(self, y: Tensor, clean: Tensor) -> Tensor:
+        return self.log_prob_entries(y, clean).flatten(1).sum(1)
+
+    def smoothed_log_prob_entries(self, y: Tensor, clean: Tensor, std: float) -> Tensor:
+        """log E p(y_j | clean_j + std t), t ~ N(0, 1): by 64-node Gauss-Hermite quadrature where a noise model has no closed form."""
+        nodes, weights = _gauss_hermite(QUADRATURE_NODES)
+        terms = [self.log_prob_entries(y, clean + std * t) + w for t, w in zip(nodes, weights, strict=True)]
+        return torch.logsumexp(torch.stack(terms), dim=0)
+
+
+@cache
+def _gauss_hermite(n: int) -> tuple[list[float], list[float]]:
+    """Nodes and log-weights for the expectation of a function of a standard normal."""
+    nodes, weights = np.polynomial.hermite_e.hermegauss(n)
+    return nodes.tolist(), np.log(weights / weights.sum()).tolist()

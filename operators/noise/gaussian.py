@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from operators.noise.base import NoiseModel
+from operators.noise.base import SeparableNoise
 
 
 @dataclass(frozen=True)
-class GaussianNoise(NoiseModel):
+class GaussianNoise(SeparableNoise):
     """y = a + std e, e ~ N(0, I); ``std`` in the measurement's units ([-1, 1] scale for images)."""
 
     std: float
@@ -21,12 +21,17 @@ class GaussianNoise(NoiseModel):
         noise = torch.randn(clean.shape, generator=generator, dtype=clean.dtype)
         return clean + self.std * noise.to(clean.device)
 
-    def log_prob(self, y: Tensor, clean: Tensor) -> Tensor:
-        squares = ((y - clean) / self.std).square().flatten(1).sum(1)
-        return -0.5 * squares - clean[0].numel() * (math.log(self.std) + 0.5 * math.log(2 * math.pi))
+    def log_prob_entries(self, y: Tensor, clean: Tensor) -> Tensor:
+        return -0.5 * ((y - clean) / self.std).square() - math.log(self.std) - 0.5 * math.log(2 * math.pi)
+
+    def smoothed_log_prob_entries(self, y: Tensor, clean: Tensor, std: float) -> Tensor:
+        return GaussianNoise(math.hypot(self.std, std)).log_prob_entries(y, clean)
+
+    def deviance(self, y: Tensor, clean: Tensor) -> Tensor:
+        return ((y - clean) / self.std).square().flatten(1).sum(1)
 
     def misfit(self, y: Tensor, clean: Tensor) -> Tensor:
-        return ((y - clean) / self.std).square().flatten(1).mean(1).sqrt()
+        return (self.deviance(y, clean) / clean[0].numel()).sqrt()
 
     @property
     def scale(self) -> float:

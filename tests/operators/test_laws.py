@@ -7,7 +7,7 @@ import torch
 
 import operators
 from operators.maps import LinearMap
-from operators.noise import GaussianNoise
+from operators.noise import SeparableNoise
 
 SHAPES = [(1, 16, 16), (3, 8, 24)]
 CASES = [pytest.param(name, shape, id=f"{name}-{shape}") for name in operators.names() for shape in SHAPES]
@@ -66,17 +66,56 @@ def test_the_log_likelihood_gradient_matches_finite_differences(name, shape):
 
 @pytest.mark.parametrize(("name", "shape"), CASES)
 def test_simulated_measurements_follow_the_log_likelihood(name, shape):
+    """Bartlett's identities: at the truth the score has mean zero and its variance is minus the mean second derivative."""
     model = build(name, shape)
-    if not isinstance(model.noise, GaussianNoise):
-        pytest.skip("goodness of fit is written for Gaussian noise")
-    x = images(shape, 1).expand(400, -1, -1, -1)
-    y = model.simulate(x, seed=2)
-    m = y[0].numel()
-    # -log p(y | x) is a constant plus half a chi-square with m degrees of freedom
-    chi = -2 * model.log_likelihood(x, y) - 2 * m * math.log(model.noise.std * math.sqrt(2 * math.pi))
-    assert abs(chi.mean() - m) < 4 * math.sqrt(2 * m / 400)
-    assert abs(chi.var() / (2 * m) - 1) < 4 * math.sqrt(2 / 400) * math.sqrt(1 + 6 / m)
-    assert model.residual(x, y).mean() == pytest.approx(1, abs=4 / math.sqrt(2 * m * 400) + 1 / m)
+    n, h = 1500, 1e-3
+    x, direction = images(shape, 2, seed=4)
+    y = model.simulate(x.expand(n, *shape), seed=2)
+
+    def log_likelihood(t: float) -> torch.Tensor:
+        return model.log_likelihood((x + t * direction).expand(n, *shape), y)
+
+    below, at, above = (log_likelihood(t) for t in (-h, 0.0, h))
+    score, curvature = (above - below) / (2 * h), (above - 2 * at + below) / h**2
+    assert abs(score.mean()) < 4.5 * score.std() / n**0.5
+    information = score.square() + curvature
+    assert abs(information.mean()) < 4.5 * information.std() / n**0.5 + 1e-4 * score.var()
+    assert score.std() > 0
+
+
+@pytest.mark.parametrize(("name", "shape"), CASES)
+def test_the_residual_is_one_at_the_truth(name, shape):
+    model = build(name, shape)
+    n = 1000
+    x = images(shape, 1).expand(n, -1, -1, -1)
+    squares = model.residual(x, model.simulate(x, seed=3)).square()
+    assert abs(squares.mean() - 1) < 4.5 * squares.std() / n**0.5
+
+
+@pytest.mark.parametrize(("name", "shape"), CASES)
+def test_the_deviance_is_the_log_likelihoods(name, shape):
+    model = build(name, shape)
+    x = images(shape, 4)
+    y = model.simulate(x[0], seed=3)
+    deviance = model.noise.deviance(y[None], model.map(x))
+    assert (deviance >= 0).all()
+    assert torch.allclose(deviance.diff(), -2 * model.log_likelihood(x, y).diff(), rtol=1e-9)
+
+
+@pytest.mark.parametrize(("name", "shape"), CASES)
+def test_separable_noise_sums_over_entries_and_smooths_by_quadrature(name, shape):
+    model = build(name, shape)
+    if not isinstance(model.noise, SeparableNoise):
+        pytest.skip("not separable")
+    x = images(shape, 2)
+    y, clean = model.simulate(x, seed=3), model.map(x)
+    assert torch.allclose(model.noise.log_prob_entries(y, clean).flatten(1).sum(1), model.noise.log_prob(y, clean))
+    t = torch.linspace(-9, 9, 20_001, dtype=torch.float64)
+    weight = torch.exp(-t.square() / 2) * (t[1] - t[0]) / math.sqrt(2 * math.pi)
+    a, b = clean.flatten()[:5], y.flatten()[:5]
+    for std in (0.01, 0.4, 8.0):
+        exact = ((model.noise.log_prob_entries(b[:, None], a[:, None] + std * t).exp()) * weight).sum(1).log()
+        assert torch.allclose(model.noise.smoothed_log_prob_entries(b, a, std), exact, atol=2e-4)
 
 
 @pytest.mark.parametrize(("name", "shape"), CASES)

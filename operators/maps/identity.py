@@ -1,0 +1,43 @@
+"""The identity: the measurement sees every pixel."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from operators.maps.base import Constant, LinearMap, ThinSVD
+from operators.shapes import ImageShape
+
+
+class IdentityMap(LinearMap):
+    """a(x) = x."""
+
+    row_gram = 1.0
+
+    def __init__(self, image_shape: ImageShape) -> None:
+        self.image_shape = self.output_shape = image_shape
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return x
+
+    def adjoint(self, y: Tensor) -> Tensor:
+        return y
+
+    def svd(self) -> ThinSVD:
+        return IdentitySVD(self.image_shape)
+
+
+class IdentitySVD(ThinSVD):
+    """I = I 1 I."""
+
+    def __init__(self, image_shape: ImageShape) -> None:
+        self.singular_values = Constant(torch.ones(image_shape))
+
+    def project(self, x: Tensor) -> Tensor:
+        return x
+
+    def lift(self, c: Tensor) -> Tensor:
+        return c
+
+    def project_measurement(self, y: Tensor) -> Tensor:
+        return y
