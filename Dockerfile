@@ -28,7 +28,7 @@ ENV PATH=/opt/dpnp/bin:$PATH \
     DPNP_HOST=0.0.0.0 \
     DPNP_PORT=8000 \
     DPNP_DATA_DIR=/data
-USER dpnp
+USER 10001
 WORKDIR /home/dpnp
 VOLUME /data
 EXPOSE 8000
