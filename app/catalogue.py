@@ -8,7 +8,8 @@ from pathlib import Path
 
 import dpnp
 from dpnp import Prior, PriorError, PriorInfo
-from dpnp.priors.folder import CARD, read_card
+from dpnp.priors import prior_info
+from dpnp.priors.folder import CARD
 
 log = logging.getLogger(__name__)
 
@@ -17,24 +18,12 @@ class UnknownPriorError(LookupError):
     """No prior has this name; the message lists the known ones."""
 
 
-def folder_info(folder: Path) -> PriorInfo:
-    """What the card in ``folder`` says of its prior. Raises ``dpnp.PriorError``."""
-    card = read_card(folder)
-    try:
-        c, h, w = map(int, card["image_shape"])
-        source = str(card.get("training", {}).get("data", "unknown"))
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise PriorError(f"the card in {folder} is not one of a prior: {error!r}") from error
-    licence, summary = str(card.get("licence", "unknown")), str(card.get("summary", ""))
-    return PriorInfo(name=folder.name, image_shape=(c, h, w), licence=licence, source=source, summary=summary, folder=folder)
-
-
 def _offered(folder: Path) -> list[PriorInfo]:
     """The usable priors of a user's folder; a broken one is logged and left out."""
     found: list[PriorInfo] = []
     for card in sorted(folder.glob(f"*/{CARD}")):
         try:
-            found.append(folder_info(card.parent))
+            found.append(prior_info(card.parent))
         except PriorError as error:
             log.warning("prior %s is left out: %s", card.parent.name, error)
     return found

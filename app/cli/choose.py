@@ -22,6 +22,7 @@ def prior_info(name: str | None) -> PriorInfo:
     """
     from app.catalogue import PriorCatalogue, UnknownPriorError
     from app.settings import Settings
+    from dpnp.priors import prior_info
 
     settings = Settings()
     wanted = name or settings.prior
@@ -30,15 +31,7 @@ def prior_info(name: str | None) -> PriorInfo:
     except UnknownPriorError as error:
         if not Path(wanted).is_dir():
             raise UnknownPriorError(f"{error}; and there is no folder of that name") from error
-        return _folder_info(Path(wanted).resolve())
-
-
-def _folder_info(folder: Path) -> PriorInfo:
-    from dpnp import PriorInfo
-    from dpnp.priors.folder import read_card
-
-    c, h, w = read_card(folder)["image_shape"]
-    return PriorInfo(name=folder.name, image_shape=(c, h, w), licence="", source="", summary="", folder=folder)
+        return prior_info(Path(wanted).resolve())
 
 
 def load(info: PriorInfo) -> Prior:

@@ -18,13 +18,15 @@ def train(
     seed: int = 0,
     compile: Annotated[bool, typer.Option(help="fuse the network with torch.compile (needs a C++ compiler on CPU)")] = False,
     resume: Annotated[bool, typer.Option(help="continue OUT's checkpoint, with the options of this call")] = False,
-    source: Annotated[str, typer.Option(help="what the images are, for the prior's card")] = "",
+    source: Annotated[str, typer.Option(help="where the images are from, for the prior's card")] = "",
+    licence: Annotated[str, typer.Option(help="licence of the weights, for the card")] = "unknown",
+    summary: Annotated[str, typer.Option(help="what it is a prior of, for the card")] = "",
 ) -> None:
     """Train an EDM denoiser; leaves OUT/best, a folder that load_prior and --prior take."""
     import torch
     from pydantic import ValidationError
 
-    from dpnp.training import DatasetError, NetworkConfig, TrainConfig, Trainer, load_dataset
+    from dpnp.training import About, DatasetError, NetworkConfig, TrainConfig, Trainer, load_dataset
 
     try:
         config = TrainConfig(
@@ -43,7 +45,7 @@ def train(
     except DatasetError as error:
         raise typer.BadParameter(str(error)) from error
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    trainer = Trainer(dataset, config, out, source=source or data.name, device=device)
+    trainer = Trainer(dataset, config, out, about=About(source or data.name, licence, summary), device=device)
     if resume and not trainer.resume():
         raise typer.BadParameter(f"{out} holds no checkpoint to resume", param_hint="--resume")
     typer.echo(f"the prior is in {trainer.run()}")

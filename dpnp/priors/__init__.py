@@ -5,7 +5,7 @@ from dpnp.priors.batched import BatchedPrior
 from dpnp.priors.edm import EDMDenoiser, EDMPrior
 from dpnp.priors.gaussian import Gaussian, GaussianMixture
 from dpnp.priors.linear import LinearDenoiser
-from dpnp.priors.shipped import PriorInfo, list_priors, load_prior
+from dpnp.priors.shipped import PriorInfo, list_priors, load_prior, prior_info
 
 __all__ = [
     "BatchedPrior",
@@ -19,4 +19,5 @@ __all__ = [
     "PriorInfo",
     "list_priors",
     "load_prior",
+    "prior_info",
 ]

@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from diffusers import UNet2DModel
 from torch import Tensor, nn
 
 from dpnp.priors.base import ImageShape, check_denoiser_input
 from dpnp.priors.linear import LinearDenoiser
 
-NOISE_EMBEDDING_SCALE = 250.0  # 1000 * ln(sigma) / 4: the range that the U-Net's sinusoidal embedding is made for
+NOISE_EMBEDDING_SCALE = 2.5  # of ln(sigma): smooth over the trained range in the U-Net's sinusoidal embedding, whose fastest wave is sin(t)
 
 
 class EDMDenoiser(nn.Module):
@@ -21,10 +20,10 @@ class EDMDenoiser(nn.Module):
     linear map can know, at unit variance for every noise level: EDM's argument for its skip connection (Karras et al. 2022, appendix
     B.6) without the assumption that the data are white. For an isotropic model it is EDM's own preconditioning,
     ``c_skip = d²/(s² + d²)``, ``c_out = s d / sqrt(s² + d²)``, with d the data's standard deviation in [-1, 1] scale. Always
-    ``c_in = 1/sqrt(s² + d²)`` and ``c_noise = 250 ln s``. A model with components is shown W to the network as further channels.
+    ``c_in = 1/sqrt(s² + d²)`` and ``c_noise = 2.5 ln s``. A model with components is shown W to the network as further channels.
     """
 
-    def __init__(self, network: UNet2DModel, linear: LinearDenoiser) -> None:
+    def __init__(self, network: nn.Module, linear: LinearDenoiser) -> None:
         super().__init__()
         self.network = network
         self.linear = linear

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from diffusers import UNet2DModel
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
@@ -22,16 +21,18 @@ WEIGHTS, CARD = "model.safetensors", "card.json"
 FORMAT = "dpnp-edm-1"
 
 
-def save_prior(prior: EDMPrior, folder: Path, *, training: dict[str, Any]) -> None:
+def save_prior(prior: EDMPrior, folder: Path, *, training: dict[str, Any], licence: str = "unknown", summary: str = "") -> None:
     """Write ``prior`` to ``folder`` with float16 weights; replaces the folder's previous contents in one rename."""
     denoiser = prior._denoiser
-    network = denoiser.network
-    config = {k: v for k, v in network.config.items() if not k.startswith("_")}
+    settings: dict[str, Any] = dict(denoiser.network.config)  # type: ignore[arg-type]  # a diffusers model's own arguments
+    config = {k: v for k, v in settings.items() if not k.startswith("_")}
     card = {
         "format": FORMAT,
         "image_shape": list(prior.image_shape),
         "linear_rank": denoiser.linear.rank,
         "sigma_range": [float(f"{s:.4g}") for s in prior.sigma_range],
+        "licence": licence,
+        "summary": summary,
         "training": training,
         "network": config,
     }
@@ -61,6 +62,8 @@ def read_card(folder: Path) -> dict[str, Any]:
 
 def load_prior_folder(folder: Path, *, name: str, device: torch.device | str = "cpu") -> EDMPrior:
     """Read a prior written by :func:`save_prior`. Raises :class:`PriorError` with the cause when it cannot be used."""
+    from diffusers import UNet2DModel  # takes seconds to import: only for those who load a network
+
     card = read_card(folder)
     try:
         c, h, w = card["image_shape"]

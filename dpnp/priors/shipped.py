@@ -30,21 +30,19 @@ class PriorInfo:
 def list_priors(folder: Path | None = None) -> list[PriorInfo]:
     """The priors in ``folder`` (default: the shipped ones), one sub-folder each, by name."""
     found = sorted(path.parent for path in (folder or SHIPPED).glob(f"*/{CARD}"))
-    return [_info(path) for path in found]
+    return [prior_info(path) for path in found]
 
 
-def _info(folder: Path) -> PriorInfo:
+def prior_info(folder: Path) -> PriorInfo:
+    """What the card of the prior in ``folder`` says. Raises :class:`dpnp.PriorError` when there is none."""
     card = read_card(folder)
-    c, h, w = card["image_shape"]
-    training = card.get("training", {})
-    return PriorInfo(
-        name=folder.name,
-        image_shape=(c, h, w),
-        licence=card.get("licence", "unknown"),
-        source=training.get("data", "unknown"),
-        summary=card.get("summary", ""),
-        folder=folder,
-    )
+    try:
+        c, h, w = map(int, card["image_shape"])
+        source = str(card.get("training", {}).get("data", "unknown"))
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise PriorError(f"the card in {folder} is not one of a prior: {error!r}") from error
+    licence, summary = str(card.get("licence", "unknown")), str(card.get("summary", ""))
+    return PriorInfo(name=folder.name, image_shape=(c, h, w), licence=licence, source=source, summary=summary, folder=folder)
 
 
 def load_prior(name: str | Path, device: torch.device | str | None = None) -> EDMPrior:

@@ -45,7 +45,7 @@ class DPnP(Sampler):
     denoising_steps: Annotated[int, Field(ge=1, le=1000, description="denoiser calls per iteration")] = 6
     ode_method: Annotated[Literal["ab2", "euler"], Field(description="integrator of DDS-DDIM")] = "ab2"
     consistency: Annotated[Consistency, Field(description="PCS: exact where the structure allows, or MALA")] = "auto"
-    mala_steps: Annotated[int, Field(ge=2, le=100_000, description="Metropolis-adjusted steps per iteration, where MALA is used")] = 40
+    mala_steps: Annotated[int, Field(ge=2, le=2000, description="Metropolis-adjusted steps per iteration, where MALA is used")] = 40
     resampling: Annotated[Literal["none", "smc"], Field(description="smc: the samples are particles of one population")] = "none"
     smoothing_draws: Annotated[int, Field(ge=1, le=10_000, description="Monte Carlo pairs per weight without a closed form")] = 32
     correction: Annotated[Literal["none", "importance"], Field(description="reweight from pi_eta to p(x | y) at the end")] = "none"

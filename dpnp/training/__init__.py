@@ -2,6 +2,6 @@
 
 from dpnp.training.config import NetworkConfig, TrainConfig
 from dpnp.training.data import DatasetError, ImageDataset, load_dataset
-from dpnp.training.loop import Trainer
+from dpnp.training.loop import About, Trainer
 
-__all__ = ["DatasetError", "ImageDataset", "NetworkConfig", "TrainConfig", "Trainer", "load_dataset"]
+__all__ = ["About", "DatasetError", "ImageDataset", "NetworkConfig", "TrainConfig", "Trainer", "load_dataset"]

@@ -17,7 +17,7 @@ class NetworkConfig(BaseModel):
     channels: tuple[int, ...] = (32, 64, 128, 192)
     layers_per_block: int = Field(1, ge=1)
     attention_head_dim: int = 32
-    norm_groups: int = 8
+    norm_groups: int = 32
     dropout: float = Field(0.0, ge=0, lt=1)
 
     def unet_arguments(self, image_shape: ImageShape, in_channels: int | None = None) -> dict[str, object]:

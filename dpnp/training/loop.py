@@ -6,10 +6,10 @@ import copy
 import math
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from diffusers import UNet2DModel
 from torch import Tensor
 from tqdm import tqdm
 
@@ -45,6 +45,8 @@ def training_batch(images: Tensor, config: TrainConfig, step: int) -> tuple[Tens
 
 def new_denoiser(data: ImageDataset, config: TrainConfig) -> EDMDenoiser:
     """An untrained network around the linear denoiser fitted to the training images."""
+    from diffusers import UNet2DModel  # takes seconds to import: only for those who train
+
     images = to_model_scale(data.train)
     if config.linear_rank == 0:
         linear = LinearDenoiser.isotropic(data.image_shape, images.std().item())
@@ -55,11 +57,20 @@ def new_denoiser(data: ImageDataset, config: TrainConfig) -> EDMDenoiser:
     return EDMDenoiser(UNet2DModel(**config.network.unet_arguments(data.image_shape, channels)), linear)
 
 
+@dataclass(frozen=True)
+class About:
+    """What the prior's card tells people: where the images are from, the weights' licence, one line on what it is a prior of."""
+
+    source: str
+    licence: str = "unknown"
+    summary: str = ""
+
+
 class Trainer:
     """One training run in ``folder``: ``checkpoint.pt`` to resume from and ``best/``, the best prior so far."""
 
-    def __init__(self, data: ImageDataset, config: TrainConfig, folder: Path, *, source: str, device: torch.device) -> None:
-        self.data, self.config, self.folder, self.source, self.device = data, config, folder, source, device
+    def __init__(self, data: ImageDataset, config: TrainConfig, folder: Path, *, about: About, device: torch.device) -> None:
+        self.data, self.config, self.folder, self.about, self.device = data, config, folder, about, device
         torch.manual_seed(config.seed)
         self.model = channels_last(new_denoiser(data, config).to(device))
         self.ema = copy.deepcopy(self.model).requires_grad_(False)
@@ -130,7 +141,9 @@ class Trainer:
             if last:
                 images = self.data.val
                 scores = self.psnr(prior, images)
-            save_prior(prior, self.folder / "best", training=self.card(scores, len(images)))
+            about = self.about
+            card = self.card(scores, len(images))
+            save_prior(prior, self.folder / "best", training=card, licence=about.licence, summary=about.summary)
         listed = ", ".join(f"{v:.2f} dB at sigma {k}" for k, v in scores.items())
         return f"step {self.progress.step}: denoising PSNR on {len(images)} validation images {listed}"
 
@@ -141,7 +154,7 @@ class Trainer:
     def card(self, scores: dict[str, float], n_images: int) -> dict[str, object]:
         """What the prior's card says of this run."""
         return {
-            "data": self.source,
+            "data": self.about.source,
             "train_images": len(self.data.train),
             "steps": self.progress.step,
             "hours": round(self.progress.seconds / 3600, 2),

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import dpnp
-from dpnp.training import DatasetError, NetworkConfig, TrainConfig, Trainer, load_dataset
+from dpnp.training import About, DatasetError, NetworkConfig, TrainConfig, Trainer, load_dataset
 from dpnp.training.checkpoint import save_checkpoint
 from dpnp.training.data import to_model_scale
 from dpnp.training.loop import learning_rate, training_batch
@@ -40,7 +40,7 @@ def data(tmp_path):
 
 
 def trainer(data, folder, config=SMALL):
-    return Trainer(data, config, folder, source="flat images", device=torch.device("cpu"))
+    return Trainer(data, config, folder, about=About("flat images", "CC0", "flat"), device=torch.device("cpu"))
 
 
 def weights(run):
@@ -62,6 +62,7 @@ def test_training_denoises_better_than_the_start_and_ends_in_a_prior(data, tmp_p
     card = prior.card["training"]
     assert card["data"] == "flat images"
     assert card["steps"] == 80
+    assert (prior.card["licence"], prior.card["summary"]) == ("CC0", "flat")
     assert set(card["validation"]["denoising_psnr_db"]) == {"0.2", "0.5", "1", "2"}
 
 
