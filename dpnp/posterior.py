@@ -11,15 +11,17 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Posterior:
-    """``samples`` (n, C, H, W) in [-1, 1] scale, on the CPU; ``nfe``: denoiser calls per sample; ``diagnostics``: named numbers.
+    """``samples`` (n, C, H, W) in [-1, 1] scale, on the CPU; ``nfe``: denoiser calls per chain; ``diagnostics``: named numbers.
 
-    ``warnings`` are sentences for people: what to doubt about this result.
+    ``warnings`` are sentences for people: what to doubt about this result. With ``draws_per_chain`` > 1 the draws of one chain follow
+    each other.
     """
 
     samples: Tensor
     nfe: int
     diagnostics: dict[str, float] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
+    draws_per_chain: int = 1
 
     @property
     def mean(self) -> Tensor:
@@ -40,11 +42,12 @@ class Posterior:
     def to_arviz(self) -> Any:
         """``arviz.InferenceData`` with the samples as variable ``x``, (chain, draw, channel, height, width).
 
-        The samples end independent chains, so they stand as the draws of one.
+        Samples that each end a chain of their own are independent and stand as the draws of one.
         """
         import arviz
 
+        chains = 1 if self.draws_per_chain == 1 else len(self.samples) // self.draws_per_chain
         names = ["channel", "height", "width"]
-        data = arviz.from_dict(posterior={"x": self.samples.numpy()[None]}, dims={"x": names})
+        data = arviz.from_dict(posterior={"x": self.samples.reshape(chains, -1, *self.samples.shape[1:]).numpy()}, dims={"x": names})
         data.posterior.attrs.update({"nfe": self.nfe, **self.diagnostics})
         return data

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from dpnp.diagnostics import doubts, mixing
 from dpnp.errors import DivergedError, ShapeError
 from dpnp.posterior import Posterior
 from dpnp.priors.base import Prior
@@ -96,9 +97,11 @@ class Run:
         """The result. Raises ``RuntimeError`` before the last step."""
         if not self.done:
             raise RuntimeError(f"the run is not complete: {self.step_index} of {self.total} steps are done")
-        return Posterior(self.current.cpu(), nfe=self._kernel.nfe, diagnostics=self._diagnostics())
+        draws = self._state.draws.cpu()
+        numbers = self._numbers() | (mixing(draws) if draws.shape[1] > 1 else {})
+        return Posterior(draws.flatten(0, 1), self._kernel.nfe, numbers, doubts(numbers, len(draws)), draws_per_chain=draws.shape[1])
 
-    def _diagnostics(self) -> dict[str, float]:
+    def _numbers(self) -> dict[str, float]:
         with torch.no_grad():
             per_entry = self.model.log_likelihood(self.current, self.y) / self.y.numel()
             residual = self.model.residual(self.current, self.y)

@@ -22,21 +22,32 @@ Info = dict[str, Tensor]
 
 @dataclass(frozen=True)
 class State:
-    """All that a chain remembers: ``x`` (B, C, H, W) and named tensors; with the streams' positions it is a checkpoint."""
+    """All that a chain remembers; with the streams' positions it is a checkpoint.
+
+    ``x`` (B, C, H, W); ``memory`` named tensors (B, ...); ``kept`` (B, k, C, H, W) the draws that a long run has recorded.
+    """
 
     step: int
     x: Tensor
     memory: dict[str, Tensor] = field(default_factory=dict)
+    kept: Tensor | None = None
 
     def state_dict(self) -> dict[str, Any]:
         """Plain numbers and CPU tensors."""
-        return {"step": self.step, "x": self.x.cpu(), "memory": {k: v.cpu() for k, v in self.memory.items()}}
+        kept = None if self.kept is None else self.kept.cpu()
+        return {"step": self.step, "x": self.x.cpu(), "memory": {k: v.cpu() for k, v in self.memory.items()}, "kept": kept}
 
     def restored(self, saved: dict[str, Any]) -> State:
         """The saved state, on this state's device."""
         device = self.x.device
         memory = {k: v.to(device) for k, v in saved["memory"].items()}
-        return replace(self, step=saved["step"], x=saved["x"].to(device), memory=memory)
+        kept = None if saved["kept"] is None else saved["kept"].to(device)
+        return replace(self, step=saved["step"], x=saved["x"].to(device), memory=memory, kept=kept)
+
+    @property
+    def draws(self) -> Tensor:
+        """The result so far, (B, k, C, H, W): what was kept, else ``x`` as the one draw of each chain."""
+        return self.x[:, None] if self.kept is None else self.kept
 
 
 class Kernel(Protocol):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass as plain_dataclass
+from dataclasses import replace
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
@@ -11,12 +12,15 @@ from torch import Tensor
 
 from dpnp.consistency import Consistency, ConsistencySampler, consistency_sampler
 from dpnp.denoising import AncestralSDE, DenoisingSampler, QuarterCircle
+from dpnp.errors import UnsupportedError
 from dpnp.priors.base import Prior
 from dpnp.rng import SampleStreams
 from dpnp.samplers.base import SAMPLER_CONFIG, Info, Kernel, Sampler, State
+from dpnp.samplers.longrun import LongRun
 from dpnp.samplers.population import PopulationKernel
+from dpnp.samplers.tempering import AdaptiveEtas, EtaChoice, FixedEtas
 from dpnp.schedule import default_eta_min, geometric
-from dpnp.smoothed import smoothed_likelihood
+from dpnp.smoothed import MonteCarloSmoothed, SmoothedLikelihood, smoothed_likelihood
 from operators import ForwardModel
 
 PositiveLevel = Annotated[float, Field(gt=0, le=1000, allow_inf_nan=False)]
@@ -33,6 +37,12 @@ class DPnP(Sampler):
 
     At constant eta the stationary law is pi_eta ∝ p(x) (e^L * N(0, eta² I))(x): the likelihood is blurred by eta. An ``eta_max`` far
     above the data's standard deviation makes the first iteration a draw from the prior, so that no warm start is needed.
+
+    What is exact: each draw, up to the DDS integrator's and MALA's own error; the long run at constant eta, for pi_eta. What is not:
+    pi_eta for p(x | y) (a smaller ``eta_min`` is closer but mixes slower), and independent annealed chains on a multi-modal posterior,
+    whose mode weights freeze at a large eta. ``resampling="smc"`` makes the chains one population whose law tends to pi_eta as
+    ``n_samples`` grows, and ``correction="importance"`` takes it on to p(x | y). ``draws_per_chain`` > 1 keeps several draws of every
+    chain, after ``burn_in`` iterations at ``eta_min``, and reports how well the chains have mixed.
     """
 
     name: ClassVar[str] = "dpnp"
@@ -50,14 +60,25 @@ class DPnP(Sampler):
     smoothing_draws: Annotated[int, Field(ge=1, le=10_000, description="Monte Carlo pairs per weight without a closed form")] = 32
     correction: Annotated[Literal["none", "importance"], Field(description="reweight from pi_eta to p(x | y) at the end")] = "none"
 
+    adaptive_ess: Annotated[
+        float | None, Field(gt=0, lt=1, description="smc: choose each eta so that this share of the particles stays effective")
+    ] = None
+    draws_per_chain: Annotated[int, Field(ge=1, le=200, description="draws kept of every chain at eta_min")] = 1
+    burn_in: Annotated[int, Field(ge=0, le=10_000, description="iterations at eta_min before the first kept draw")] = 0
+    thinning: Annotated[int, Field(ge=1, le=1000, description="iterations between kept draws")] = 1
+
     def __post_init__(self) -> None:
-        if self.correction != "none" and self.resampling != "smc":
-            raise ValueError(f"correction={self.correction!r} needs resampling='smc', got resampling={self.resampling!r}")
+        population = self.resampling == "smc"
+        if not population and (self.correction != "none" or self.adaptive_ess is not None):
+            raise ValueError("correction and adaptive_ess need resampling='smc', got resampling='none'")
+        if population and self.draws_per_chain > 1:
+            raise ValueError("draws_per_chain > 1 needs independent chains, resampling='none', got resampling='smc'")
 
     def schedule(self, model: ForwardModel) -> list[float]:
-        """The eta of every iteration."""
+        """The eta of every iteration: the decay, then the long run at eta_min."""
         eta_min = default_eta_min(model) if self.eta_min is None else self.eta_min
-        return geometric(max(self.eta_max, eta_min), eta_min, self.n_iterations)
+        decay = geometric(max(self.eta_max, eta_min), eta_min, self.n_iterations)
+        return decay + [eta_min] * (self.burn_in + (self.draws_per_chain - 1) * self.thinning)
 
     def kernel(self, prior: Prior, model: ForwardModel, y: Tensor) -> Kernel:
         """Bind to a problem."""
@@ -65,8 +86,16 @@ class DPnP(Sampler):
         denoising: DenoisingSampler = QuarterCircle(steps, self.ode_method) if self.denoising == "ddim" else AncestralSDE(steps)
         chains = DPnPKernel(prior, consistency_sampler(model, y, self.consistency, self.mala_steps), denoising, etas)
         if self.resampling == "none":
-            return chains
-        return PopulationKernel(chains, etas, smoothed_likelihood(model, y, self.smoothing_draws), self.correction == "importance")
+            return chains if self.draws_per_chain == 1 else LongRun(chains, self.n_iterations + self.burn_in, self.thinning)
+        smoothed = smoothed_likelihood(model, y, self.smoothing_draws)
+        return PopulationKernel(chains, self._eta_choice(etas, smoothed), smoothed, self.correction == "importance")
+
+    def _eta_choice(self, etas: list[float], smoothed: SmoothedLikelihood) -> EtaChoice:
+        if self.adaptive_ess is None:
+            return FixedEtas(etas)
+        if isinstance(smoothed, MonteCarloSmoothed):
+            raise UnsupportedError("adaptive_ess needs a likelihood whose smoothing has a closed form; this one's is estimated")
+        return AdaptiveEtas(etas[0], etas[-1], len(etas), self.adaptive_ess, smoothed)
 
 
 @plain_dataclass(frozen=True)
@@ -94,7 +123,10 @@ class DPnPKernel:
 
     def step(self, state: State, streams: SampleStreams) -> tuple[State, Info]:
         """PCS, then DDS, at this iteration's eta. Info is the consistency sampler's."""
-        eta = self.etas[state.step]
+        return self.iterate(state, self.etas[state.step], streams)
+
+    def iterate(self, state: State, eta: float, streams: SampleStreams) -> tuple[State, Info]:
+        """PCS, then DDS, at ``eta``: leaves pi_eta invariant."""
         x_half, memory, info = self.consistency.draw(state.x, eta, state.memory, streams)
         x = self.denoising.draw(self.prior, x_half, eta, streams)
-        return State(state.step + 1, x, {**state.memory, **memory}), info
+        return replace(state, step=state.step + 1, x=x, memory={**state.memory, **memory}), info

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from dpnp.rng import SampleStreams
 from dpnp.samplers.base import Info, Kernel, State
+from dpnp.samplers.tempering import EtaChoice
 from dpnp.smoothed import SmoothedLikelihood
 
 RESAMPLE_BELOW = 0.5  # of the population
@@ -28,6 +29,14 @@ def systematic_resample(log_weights: Tensor, u: float) -> Tensor:
     return torch.searchsorted(cumulative / cumulative[-1], teeth).clamp_max(n - 1)
 
 
+class Move(Kernel, Protocol):
+    """A kernel that can also be run at any eta, leaving pi_eta invariant."""
+
+    def iterate(self, state: State, eta: float, streams: SampleStreams) -> tuple[State, Info]:
+        """One iteration at ``eta``."""
+        ...
+
+
 @dataclass(frozen=True)
 class PopulationKernel:
     """``move`` (a PCS + DDS iteration) after reweighting and, when the effective sample size falls under n/2, resampling.
@@ -37,8 +46,8 @@ class PopulationKernel:
     the last draw is reweighted from pi_{eta_min} to the posterior and resampled without a move: right in law, with duplicates.
     """
 
-    move: Kernel
-    etas: list[float]
+    move: Move
+    choice: EtaChoice
     smoothed: SmoothedLikelihood
     correct: bool
 
@@ -57,23 +66,26 @@ class PopulationKernel:
         state = self.move.init(streams)
         log_weights = torch.zeros(len(streams), dtype=state.x.dtype, device=state.x.device)
         own = torch.arange(len(streams), device=state.x.device)
-        return replace(state, memory={**state.memory, "log_weights": log_weights, "ancestors": own})
+        eta = torch.full((len(streams),), self.choice.first, dtype=torch.float64)
+        return replace(state, memory={**state.memory, "log_weights": log_weights, "ancestors": own, "eta": eta})
 
     def step(self, state: State, streams: SampleStreams) -> tuple[State, Info]:
         """Reweight, resample if needed, move."""
-        k, last = state.step, self.total - 1
-        ess = math.inf
+        k, last, n = state.step, self.total - 1, len(streams)
+        eta, ess = state.memory["eta"][0].item(), float(n)
         if k > 0:
-            state = self._reweighted(state, self.etas[k - 1], self.etas[k], streams)
+            before, eta = eta, self.choice.following(k, eta, state.x, state.memory["log_weights"], streams)
+            state = self._reweighted(state, before, eta, streams)
             ess = effective_sample_size(state.memory["log_weights"]).item()
-            if ess < RESAMPLE_BELOW * len(streams) or k == last:
+            if ess < RESAMPLE_BELOW * n or k == last:
                 state = _resampled(state, streams)
-        moved, info = self.move.step(state, streams)
+        moved, info = self.move.iterate(state, eta, streams)
         if k == last and self.correct:
-            moved = self._reweighted(moved, self.etas[k], 0.0, streams)
-            ess = effective_sample_size(moved.memory["log_weights"]).item()
+            moved = self._reweighted(moved, eta, 0.0, streams)
+            ess = min(ess, effective_sample_size(moved.memory["log_weights"]).item())
             moved = _resampled(moved, streams)
-        return moved, {**info, **self._numbers(moved, min(ess, len(streams)))}
+        moved = replace(moved, memory={**moved.memory, "eta": torch.full_like(state.memory["eta"], eta)})
+        return moved, {**info, **self._numbers(moved, ess)}
 
     def _reweighted(self, state: State, eta: float, eta_next: float, streams: SampleStreams) -> State:
         log_weights = state.memory["log_weights"] + self.smoothed.log_ratio(state.x, eta, eta_next, streams)

@@ -41,7 +41,7 @@ def test_help_is_fast_because_it_imports_nothing_heavy() -> None:
 
 
 SIMULATE: list[tuple[tuple[Any, ...], str]] = [
-    (("--operator", "nonsense"), "known: super_resolution"),
+    (("--operator", "nonsense"), "known: .*super_resolution"),
     ((*SR, "--prior", "nobody"), "known: .*tiny"),
     ((*SR, "--set", "factor"), "name=value"),
     ((*SR, "--set", "=4"), "name=value"),
@@ -81,9 +81,9 @@ def test_bad_arguments_of_sample(dpnp: Dpnp, measurement: Path, tmp_path: Path) 
         ((measurement, *SR, "--out", "full"), "holds other files"),
         ((measurement, *SR, "--out", measurement), "is a file"),
         ((measurement, *SR, "--out", "o", "--n-samples", "0"), "--n-samples"),
-        ((measurement, *SR, "--out", "o", "--sampler", "nonsense"), "known: dpnp"),
+        ((measurement, *SR, "--out", "o", "--sampler", "nonsense"), "known: .*dpnp"),
         ((measurement, *SR, "--out", "o", "--sampler-set", "n_iterations=0"), "sampler.n_iterations"),
-        ((measurement, "--operator", "nonsense", "--out", "o"), "known: super_resolution"),
+        ((measurement, "--operator", "nonsense", "--out", "o"), "known: .*super_resolution"),
         (("absent.npy", *SR, "--out", "o"), "No such file"),
         (("shape.npy", *SR, "--out", "o"), r"\(1, 2, 2\).*\(1, 3, 3\)"),
         (("nan.npy", *SR, "--out", "o"), "NaN"),

@@ -2,14 +2,17 @@
 
 import io
 import math
+from itertools import pairwise
 
 import pytest
 import torch
 from pydantic import ValidationError
 
 import dpnp
+import operators
 from dpnp.rng import SampleStreams
 from dpnp.samplers.population import effective_sample_size, systematic_resample
+from dpnp.samplers.tempering import AdaptiveEtas
 from dpnp.smoothed import GaussianSmoothed, MonteCarloSmoothed, smoothed_likelihood
 from tests.problems import LinearProblem, mixture_prior, moments
 
@@ -116,6 +119,44 @@ def test_the_monte_carlo_weights_tend_to_the_closed_form(problem):
     assert torch.allclose(estimate, exact.log_ratio(x, 0.8, 0.6, streams), atol=0.1)
 
 
-def test_a_correction_without_a_population_is_refused():
-    with pytest.raises(ValidationError, match="needs resampling='smc'"):
-        dpnp.DPnP(correction="importance")
+def test_adaptive_etas_keep_the_population_effective_and_find_the_modes(problem):
+    sampler = dpnp.DPnP(resampling="smc", n_iterations=60, denoising_steps=8, eta_min=0.1, adaptive_ess=0.9)
+    run = dpnp.start(problem.prior, problem.model, problem.y, sampler=sampler, n_samples=500)
+    etas = []
+    while not run.done:
+        run.step()
+        etas.append(run.state_dict()["state"]["memory"]["eta"][0].item())
+    assert etas[0] == 10.0
+    assert all(a >= b for a, b in pairwise(etas))
+    assert etas[-2] == etas[-1] == pytest.approx(0.1), "the end was reached before the last iteration"
+    post = run.posterior()
+    assert (mode_shares(post.samples, problem.posterior) - problem.posterior.weights).abs().max() < 0.1
+
+
+def test_the_adaptive_step_is_where_the_conditional_ess_is_the_target(problem):
+    smoothed = smoothed_likelihood(problem.model, problem.y, 1)
+    x = problem.prior.sample(400, torch.Generator().manual_seed(0))
+    choice = AdaptiveEtas(first=10.0, last=0.01, total=50, target=0.8, smoothed=smoothed)
+    log_weights = torch.randn(400, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    eta = choice.following(1, 10.0, x, log_weights, None)
+    assert 0.01 < eta < 10
+    weights = torch.softmax(log_weights, 0)
+    increment = (smoothed.log_density(x, eta) - smoothed.log_density(x, 10.0)).exp()
+    assert (weights @ increment) ** 2 / (weights @ increment.square()) == pytest.approx(0.8, abs=1e-3)
+    assert choice.following(49, 10.0, x, log_weights, None) == 0.01, "the last iteration is at eta_min"
+
+
+def test_estimated_weights_cannot_choose_eta(problem):
+    class Bent(operators.ForwardModel):
+        image_shape = problem.model.image_shape
+        noise = problem.model.noise
+        map = None
+
+    with pytest.raises(dpnp.UnsupportedError, match="adaptive_ess"):
+        dpnp.DPnP(resampling="smc", adaptive_ess=0.5).kernel(problem.prior, Bent(), problem.y)
+
+
+@pytest.mark.parametrize("options", [{"correction": "importance"}, {"adaptive_ess": 0.5}, {"resampling": "smc", "draws_per_chain": 2}])
+def test_options_that_need_a_population_or_chains_are_refused_without(options):
+    with pytest.raises(ValidationError, match="need"):
+        dpnp.DPnP(**options)
