@@ -7,8 +7,8 @@ import torch
 from pydantic import ValidationError
 
 import dpnp
+from bench._problems import LinearProblem, gaussian_prior, moments
 from dpnp.baselines.vp import ladder
-from tests.problems import LinearProblem, gaussian_prior, moments
 from tests.statistics import assert_moments
 
 

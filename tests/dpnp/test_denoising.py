@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
+from bench._problems import condition, gaussian_prior, mixture_prior, moments
 from dpnp.denoising import AncestralSDE, QuarterCircle
 from dpnp.rng import SampleStreams
-from tests.problems import condition, gaussian_prior, mixture_prior, moments
 from tests.statistics import assert_moments, mean_z
 
 N = 2000

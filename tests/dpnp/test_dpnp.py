@@ -10,8 +10,8 @@ from pydantic import ValidationError
 
 import dpnp
 import operators
+from bench._problems import LinearProblem, gaussian_prior, mixture_prior, moments
 from dpnp.schedule import default_eta_min, geometric
-from tests.problems import LinearProblem, gaussian_prior, mixture_prior, moments
 from tests.statistics import assert_moments, mean_z
 
 CONSTANT = {"eta_max": 0.5, "eta_min": 0.5, "n_iterations": 15}

@@ -3,9 +3,9 @@
 import pytest
 import torch
 
+from bench._problems import gaussian_prior, mixture_prior, moments
 from dpnp import PriorError
 from dpnp.priors import Gaussian, GaussianMixture
-from tests.problems import gaussian_prior, mixture_prior, moments
 from tests.statistics import assert_moments
 
 

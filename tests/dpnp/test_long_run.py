@@ -6,8 +6,8 @@ import pytest
 import torch
 
 import dpnp
+from bench._problems import LinearProblem, gaussian_prior, mixture_prior, moments
 from dpnp.diagnostics import doubts, mixing
-from tests.problems import LinearProblem, gaussian_prior, mixture_prior, moments
 
 ETA = 0.5
 

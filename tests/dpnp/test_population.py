@@ -10,11 +10,11 @@ from pydantic import ValidationError
 
 import dpnp
 import operators
+from bench._problems import LinearProblem, mixture_prior, moments
 from dpnp.rng import SampleStreams
 from dpnp.samplers.population import effective_sample_size, systematic_resample
 from dpnp.samplers.tempering import AdaptiveEtas
 from dpnp.smoothed import GaussianSmoothed, MonteCarloSmoothed, smoothed_likelihood
-from tests.problems import LinearProblem, mixture_prior, moments
 
 SMC = {"resampling": "smc", "n_iterations": 20, "denoising_steps": 8, "eta_min": 0.1}
 

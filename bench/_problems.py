@@ -8,7 +8,10 @@ import torch
 from torch import Tensor
 
 from dpnp.priors import Gaussian, GaussianMixture
-from operators import Linear
+from operators import ForwardModel, Linear
+from operators.maps import Map
+from operators.noise import GaussianNoise
+from operators.shapes import ImageShape
 
 
 def random_covariance(d: int, generator: torch.Generator, condition: float = 10.0) -> Tensor:
@@ -65,11 +68,15 @@ class LinearProblem:
     y: Tensor
 
     @classmethod
-    def random(cls, prior: GaussianMixture, m: int, noise_std: float, seed: int = 0) -> LinearProblem:
-        """A measurement of a draw of ``prior`` by a random matrix with ``m`` rows."""
+    def random(cls, prior: GaussianMixture, m: int, noise_std: float, seed: int = 0, conditioning: float = 1.0) -> LinearProblem:
+        """A measurement of a draw of ``prior`` by a random matrix with ``m`` rows, its singular values spread by ``conditioning``."""
         g = torch.Generator().manual_seed(1000 + seed)
         d = prior.means.shape[1]
-        model = Linear(torch.randn(m, d, generator=g, dtype=torch.float64) / d**0.5, noise_std, prior.image_shape)
+        matrix = torch.randn(m, d, generator=g, dtype=torch.float64) / d**0.5
+        if conditioning > 1:
+            u, s, vt = torch.linalg.svd(matrix, full_matrices=False)
+            matrix = (u * s[0] * conditioning ** -torch.linspace(0, 1, m, dtype=torch.float64)) @ vt
+        model = Linear(matrix, noise_std, prior.image_shape)
         return cls(prior, model, model.simulate(prior.sample(1, g)[0], seed))
 
     @property
@@ -82,3 +89,53 @@ class LinearProblem:
         m = self.model.matrix
         covariance = self.model.noise_std**2 * torch.eye(len(m), dtype=torch.float64) + eta**2 * m @ m.T
         return condition(self.prior, m, self.y, covariance)
+
+
+@dataclass(frozen=True)
+class GridPosterior:
+    """An exact posterior on images (1, 1, 2) by tabulating p(x) p(y | x) on a fine grid."""
+
+    prior: GaussianMixture
+    model: ForwardModel
+    y: Tensor
+    reach: float = 4.0
+    cells: int = 600
+
+    def sample(self, n: int, generator: torch.Generator) -> Tensor:
+        """Draws of a grid cell by its weight, then uniformly inside the cell: (n, 1, 1, 2)."""
+        width = 2 * self.reach / self.cells
+        axis = -self.reach + width * (torch.arange(self.cells, dtype=torch.float64) + 0.5)
+        points = torch.cartesian_prod(axis, axis).reshape(-1, 1, 1, 2)
+        tiny = torch.full((len(points),), 1e-9, dtype=torch.float64)
+        logs = self.prior.log_density(points, tiny) + self.model.log_likelihood(points, self.y)
+        picks = torch.multinomial(torch.softmax(logs, 0), n, replacement=True, generator=generator)
+        return points[picks] + width * (torch.rand(n, 1, 1, 2, generator=generator, dtype=torch.float64) - 0.5)
+
+
+class AbsoluteValue(Map):
+    """a(x) = |x + shift|: two modes per coordinate, like a phaseless measurement."""
+
+    def __init__(self, image_shape: ImageShape, shift: float) -> None:
+        self.image_shape = self.output_shape = image_shape
+        self._shift = shift
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return ((x + self._shift).square() + 1e-4).sqrt()
+
+
+@dataclass(frozen=True)
+class Amplitude(ForwardModel):
+    """y = |x + 0.2| + N(0, noise_std² I), smooth at zero."""
+
+    image_shape: ImageShape
+    noise_std: float
+
+    @property
+    def map(self) -> AbsoluteValue:
+        """The amplitude."""
+        return AbsoluteValue(self.image_shape, 0.2)
+
+    @property
+    def noise(self) -> GaussianNoise:
+        """White noise."""
+        return GaussianNoise(self.noise_std)
