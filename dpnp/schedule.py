@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from operators import ForwardModel
+from operators.maps import LinearMap
 
 ETA_MIN_RANGE = (0.05, 0.3)
 
@@ -16,10 +17,16 @@ def geometric(eta_max: float, eta_min: float, n: int) -> list[float]:
 
 
 def default_eta_min(model: ForwardModel) -> float:
-    """The last eta when none is given: the noise level, within [0.05, 0.3].
+    """The last eta when none is given: where the blur that it adds to the measurement is half the noise level, within [0.05, 0.3].
 
-    The stationary law pi_eta has the likelihood blurred by eta, so a smaller eta is less biased; but the chain then moves by eta an
-    iteration, and the prior network is least accurate at the smallest noise levels.
+    In pi_eta a linear map's noise std² I becomes std² I + eta² A A^T, so eta = std / (2 s_max), s_max the largest singular value (1 for
+    other maps). A smaller eta is less biased, but the chain then moves by less in an iteration and the prior network is least accurate
+    at the smallest noise levels.
     """
     low, high = ETA_MIN_RANGE
-    return min(max(model.noise.scale, low), high)
+    return min(max(0.5 * model.noise.scale / _gain(model), low), high)
+
+
+def _gain(model: ForwardModel) -> float:
+    svd = model.map.svd() if isinstance(model.map, LinearMap) else None
+    return 1.0 if svd is None else svd.singular_values.value.max().item()
