@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -32,10 +33,13 @@ def running_service(prior: str) -> Iterator[str]:
         process = subprocess.Popen(
             command, cwd=folder, env=_environment(Path(folder), prior), stdout=log, stderr=subprocess.STDOUT, start_new_session=True
         )
+        # Being terminated unwinds like an interrupt, so that the service does not outlive the demonstration.
+        before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
         try:
             yield _wait_until_ready(process, Path(log.name))
         finally:
             _stop(process)
+            signal.signal(signal.SIGTERM, before)
 
 
 def _environment(folder: Path, prior: str) -> dict[str, str]:
