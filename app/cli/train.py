@@ -18,6 +18,7 @@ def train(
     seed: int = 0,
     compile: Annotated[bool, typer.Option(help="fuse the network with torch.compile (needs a C++ compiler on CPU)")] = False,
     resume: Annotated[bool, typer.Option(help="continue OUT's checkpoint, with the options of this call")] = False,
+    init: Annotated[str | None, typer.Option(help="a prior to start from, by name or folder, with a network of the same size")] = None,
     source: Annotated[str, typer.Option(help="where the images are from, for the prior's card")] = "",
     licence: Annotated[str, typer.Option(help="licence of the weights, for the card")] = "unknown",
     summary: Annotated[str, typer.Option(help="what it is a prior of, for the card")] = "",
@@ -26,6 +27,7 @@ def train(
     import torch
     from pydantic import ValidationError
 
+    from dpnp import PriorError, load_prior
     from dpnp.training import About, DatasetError, NetworkConfig, TrainConfig, Trainer, load_dataset
 
     try:
@@ -48,4 +50,9 @@ def train(
     trainer = Trainer(dataset, config, out, about=About(source or data.name, licence, summary), device=device)
     if resume and not trainer.resume():
         raise typer.BadParameter(f"{out} holds no checkpoint to resume", param_hint="--resume")
+    try:
+        if init is not None:
+            trainer.start_from(load_prior(init, device=device))
+    except PriorError as error:
+        raise typer.BadParameter(str(error).splitlines()[0], param_hint="--init") from error
     typer.echo(f"the prior is in {trainer.run()}")

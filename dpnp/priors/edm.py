@@ -83,6 +83,10 @@ class EDMPrior:
         """The device that holds the weights."""
         return next(self._denoiser.parameters()).device
 
+    def state_dict(self) -> dict[str, Tensor]:
+        """The weights of the network and of its linear denoiser."""
+        return self._denoiser.state_dict()
+
     def to(self, device: torch.device | str) -> EDMPrior:
         """Move the weights to ``device`` in place; returns the prior."""
         self._denoiser.to(device)

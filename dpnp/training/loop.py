@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from dpnp.errors import PriorError
 from dpnp.priors.edm import EDMDenoiser, EDMPrior, channels_last
 from dpnp.priors.folder import save_prior
 from dpnp.priors.linear import LinearDenoiser
@@ -89,6 +90,15 @@ class Trainer:
         self.optimizer.load_state_dict(state["optimizer"])
         self.progress = Progress(**state["progress"])
         return True
+
+    def start_from(self, prior: EDMPrior) -> None:
+        """Begin with the weights of ``prior`` instead of new ones. Raises :class:`dpnp.PriorError` when its network is another."""
+        weights = prior.state_dict()
+        try:
+            self.model.load_state_dict(weights)
+        except RuntimeError as error:
+            raise PriorError(f"training cannot start from prior {prior.name!r}, its network has other shapes: {error}") from error
+        self.ema.load_state_dict(weights)
 
     def run(self) -> Path:
         """Train to ``config.steps``; returns the folder of the best prior by validation PSNR."""

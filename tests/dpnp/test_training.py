@@ -81,6 +81,16 @@ def test_a_resumed_run_equals_an_uninterrupted_one(data, tmp_path):
     assert torch.equal(weights(second), weights(whole))
 
 
+def test_training_can_start_from_a_prior(data, tmp_path):
+    prior = dpnp.load_prior(trainer(data, tmp_path / "first").run(), device="cpu")
+    second = trainer(data, tmp_path / "second")
+    second.start_from(prior)
+    assert torch.equal(weights(second), torch.cat([p.flatten() for p in prior._denoiser.parameters()]))
+    wider = SMALL.model_copy(update={"network": NetworkConfig(channels=(8, 24), norm_groups=4, attention_head_dim=8)})
+    with pytest.raises(dpnp.PriorError, match="other shapes"):
+        trainer(data, tmp_path / "wider", wider).start_from(prior)
+
+
 def test_there_is_nothing_to_resume_in_an_empty_folder(data, tmp_path):
     assert not trainer(data, tmp_path / "empty").resume()
 
