@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
+MIN_DRAWS = 4  # per chain, for split R-hat
 MAX_PIXELS = 256  # pixels that the mixing diagnostics look at, evenly spaced
 R_HAT_LIMIT, ESS_PER_CHAIN = 1.01, 50.0
 ACCEPTANCE_RANGE = (0.2, 0.95)
@@ -17,8 +18,10 @@ def mixing(draws: Tensor) -> dict[str, float]:
     """Worst rank-normalised split R-hat, bulk and tail effective sample size, and Monte Carlo error over pixels (Vehtari et al. 2021).
 
     ``draws`` (chains, draws, C, H, W). Computed by ArviZ. ``mcse_over_std`` is the Monte Carlo error of the mean in posterior standard
-    deviations.
+    deviations. Empty for fewer than four draws per chain, which cannot tell.
     """
+    if draws.shape[1] < MIN_DRAWS:
+        return {}
     import arviz
 
     flat = draws.flatten(2).double()

@@ -98,7 +98,7 @@ class Run:
         if not self.done:
             raise RuntimeError(f"the run is not complete: {self.step_index} of {self.total} steps are done")
         draws = self._state.draws.cpu()
-        numbers = self._numbers() | (mixing(draws) if draws.shape[1] > 1 else {})
+        numbers = self._numbers() | mixing(draws)
         return Posterior(draws.flatten(0, 1), self._kernel.nfe, numbers, doubts(numbers, len(draws)), draws_per_chain=draws.shape[1])
 
     def _numbers(self) -> dict[str, float]:

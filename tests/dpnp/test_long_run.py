@@ -54,6 +54,12 @@ def test_chains_that_have_not_mixed_are_reported_in_words():
     assert any("have not mixed" in sentence for sentence in post.warnings)
 
 
+def test_too_few_draws_say_nothing_of_mixing_rather_than_nan(problem):
+    post = long_run(problem, draws_per_chain=3, burn_in=0)
+    assert "r_hat_max" not in post.diagnostics
+    assert all(np.isfinite(v) for v in post.diagnostics.values())
+
+
 def test_mixing_is_arvizs_on_every_pixel():
     draws = torch.randn(4, 100, 1, 2, 2, generator=torch.Generator().manual_seed(0))
     numbers = mixing(draws)
