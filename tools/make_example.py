@@ -2,7 +2,7 @@
 
 Needs scikit-image, which the project itself does not::
 
-    python -m venv /tmp/example && /tmp/example/bin/pip install scikit-image pillow && /tmp/example/bin/python tools/make_example.py
+    python -m venv example-env && example-env/bin/pip install scikit-image pillow && example-env/bin/python tools/make_example.py
 """
 
 from pathlib import Path
