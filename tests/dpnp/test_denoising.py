@@ -8,7 +8,7 @@ from bench._problems import condition, gaussian_prior, mixture_prior, moments
 from bench.posterior.metrics import sliced_w2
 from dpnp.denoising import AncestralSDE, QuarterCircle
 from dpnp.rng import SampleStreams
-from tests.statistics import assert_moments, mean_z
+from tests.statistics import assert_moments
 
 N = 2000
 
@@ -69,10 +69,8 @@ def test_the_check_of_moments_can_fail():
     prior, eta = gaussian_prior(3), 0.3
     x_half = noisy_image(prior, eta)
     wrong = draw(QuarterCircle(64), prior, x_half, 1.1 * eta)
-    exact_mean, _ = moments(denoising_posterior(prior, x_half, eta))
     with pytest.raises(AssertionError):
         assert_moments(wrong, *moments(denoising_posterior(prior, x_half, eta)))
-    assert mean_z(wrong.flatten(1), exact_mean).max() > 0
 
 
 def test_one_step_costs_one_denoiser_call():

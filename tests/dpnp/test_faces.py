@@ -1,4 +1,7 @@
-"""The shipped prior, on the example photograph that it was not trained on."""
+"""The shipped prior, on the example photograph that it was not trained on.
+
+The floors in dB stand half a decibel or more under what the shipped weights measured: better weights pass, broken ones do not.
+"""
 
 import math
 from pathlib import Path
