@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import pixel_shuffle, pixel_unshuffle
 
 from dpnp.priors.base import ImageShape, check_denoiser_input
 from dpnp.priors.linear import LinearDenoiser
@@ -21,10 +22,12 @@ class EDMDenoiser(nn.Module):
     B.6) without the assumption that the data are white. For an isotropic model it is EDM's own preconditioning,
     ``c_skip = d²/(s² + d²)``, ``c_out = s d / sqrt(s² + d²)``, with d the data's standard deviation in [-1, 1] scale. Always
     ``c_in = 1/sqrt(s² + d²)`` and ``c_noise = 2.5 ln s``. A model with components is shown W to the network as further channels.
+    ``patch`` x ``patch`` pixels are channels of one pixel to the network.
     """
 
-    def __init__(self, network: nn.Module, linear: LinearDenoiser) -> None:
+    def __init__(self, network: nn.Module, linear: LinearDenoiser, patch: int = 1) -> None:
         super().__init__()
+        self.patch = patch
         self.network = network
         self.linear = linear
 
@@ -36,8 +39,8 @@ class EDMDenoiser(nn.Module):
             seen = c_in * (x - self.linear.mean)
             if self.linear.rank:
                 seen = torch.cat([seen, estimate / self.linear.variance.sqrt()], dim=1)
-        raw = self.network(seen, NOISE_EMBEDDING_SCALE * sigma.log(), return_dict=False)[0]
-        return estimate + c_out * raw.to(x.dtype)
+        raw = self.network(pixel_unshuffle(seen, self.patch), NOISE_EMBEDDING_SCALE * sigma.log(), return_dict=False)[0]
+        return estimate + c_out * pixel_shuffle(raw.to(x.dtype), self.patch)
 
 
 def channels_last(denoiser: EDMDenoiser) -> EDMDenoiser:

@@ -30,6 +30,7 @@ def save_prior(prior: EDMPrior, folder: Path, *, training: dict[str, Any], licen
         "format": FORMAT,
         "image_shape": list(prior.image_shape),
         "linear_rank": denoiser.linear.rank,
+        "patch": denoiser.patch,
         "sigma_range": [float(f"{s:.4g}") for s in prior.sigma_range],
         "licence": licence,
         "summary": summary,
@@ -68,7 +69,7 @@ def load_prior_folder(folder: Path, *, name: str, device: torch.device | str = "
     try:
         c, h, w = card["image_shape"]
         low, high = card["sigma_range"]
-        denoiser = EDMDenoiser(UNet2DModel(**card["network"]), _blank_linear((c, h, w), card["linear_rank"]))
+        denoiser = EDMDenoiser(UNet2DModel(**card["network"]), _blank_linear((c, h, w), card["linear_rank"]), card.get("patch", 1))
         denoiser.load_state_dict(load_file(folder / WEIGHTS))
     except (KeyError, TypeError, ValueError, RuntimeError, OSError, SafetensorError) as error:
         raise PriorError(f"the prior in {folder} cannot be loaded: {error}") from error

@@ -10,23 +10,34 @@ from dpnp.priors.base import ImageShape
 
 
 class NetworkConfig(BaseModel):
-    """Size of the ``diffusers.UNet2DModel``: one resolution per entry of ``channels``, attention at the coarsest."""
+    """Size of the ``diffusers.UNet2DModel``: one resolution per entry of ``channels``, attention at the coarsest.
+
+    The network sees ``patch`` x ``patch`` pixels as channels of one: on a CPU, wide layers on few pixels beat narrow layers on many.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    channels: tuple[int, ...] = (32, 64, 128, 192)
+    patch: int = Field(2, ge=1)
+    channels: tuple[int, ...] = (96, 128, 192)
     layers_per_block: int = Field(1, ge=1)
     attention_head_dim: int = 32
     norm_groups: int = 32
     dropout: float = Field(0.0, ge=0, lt=1)
 
     def unet_arguments(self, image_shape: ImageShape, in_channels: int | None = None) -> dict[str, object]:
-        """Keyword arguments of ``diffusers.UNet2DModel`` for images of ``image_shape`` (and more input channels than the image's)."""
-        depth = len(self.channels)
+        """Keyword arguments of ``diffusers.UNet2DModel`` for images of ``image_shape`` (and more input channels than the image's).
+
+        Raises ``ValueError`` when the sides cannot be halved once per resolution after the first.
+        """
+        depth, pixels = len(self.channels), self.patch**2
+        unit = self.patch * 2 ** (depth - 1)
+        if image_shape[1] % unit or image_shape[2] % unit:
+            size = f"{image_shape[1]} x {image_shape[2]}"
+            raise ValueError(f"expected images whose sides are multiples of {unit} (patch {self.patch}, {depth} resolutions), got {size}")
         return {
-            "sample_size": (image_shape[1], image_shape[2]),
-            "in_channels": in_channels or image_shape[0],
-            "out_channels": image_shape[0],
+            "sample_size": (image_shape[1] // self.patch, image_shape[2] // self.patch),
+            "in_channels": (in_channels or image_shape[0]) * pixels,
+            "out_channels": image_shape[0] * pixels,
             "layers_per_block": self.layers_per_block,
             "block_out_channels": list(self.channels),
             "down_block_types": ["DownBlock2D"] * (depth - 1) + ["AttnDownBlock2D"],

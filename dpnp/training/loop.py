@@ -55,7 +55,7 @@ def new_denoiser(data: ImageDataset, config: TrainConfig) -> EDMDenoiser:
         mirrored = torch.cat([images, images.flip(-1)])[torch.randperm(2 * len(images))] if config.horizontal_flips else images
         linear = LinearDenoiser.fit(mirrored, min(config.linear_rank, images[0].numel(), len(images)))
     channels = data.image_shape[0] * (2 if linear.rank else 1)
-    return EDMDenoiser(UNet2DModel(**config.network.unet_arguments(data.image_shape, channels)), linear)
+    return EDMDenoiser(UNet2DModel(**config.network.unet_arguments(data.image_shape, channels)), linear, config.network.patch)
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,6 @@ def write_tiny_prior(folder: Path, channels: int = 1) -> Path:
     torch.manual_seed(0)
     shape = (channels, SIZE, SIZE)
     config = NetworkConfig(channels=(8, 8), norm_groups=4, attention_head_dim=8)
-    denoiser = EDMDenoiser(UNet2DModel(**config.unet_arguments(shape)), LinearDenoiser.isotropic(shape, 0.5))
+    denoiser = EDMDenoiser(UNet2DModel(**config.unet_arguments(shape)), LinearDenoiser.isotropic(shape, 0.5), config.patch)
     save_prior(EDMPrior(denoiser, shape, sigma_range=(0.01, 50.0)), folder, training={"data": "none: random weights"})
     return folder

@@ -17,8 +17,9 @@ SHAPE = (1, 8, 8)
 
 def tiny_prior(seed: int = 0) -> EDMPrior:
     torch.manual_seed(seed)
-    network = UNet2DModel(**NetworkConfig(channels=(8, 16), norm_groups=4, attention_head_dim=8).unet_arguments(SHAPE))
-    return EDMPrior(EDMDenoiser(network, LinearDenoiser.isotropic(SHAPE, 0.4)), SHAPE, sigma_range=(0.01, 20.0))
+    config = NetworkConfig(channels=(8, 16), norm_groups=4, attention_head_dim=8)
+    denoiser = EDMDenoiser(UNet2DModel(**config.unet_arguments(SHAPE)), LinearDenoiser.isotropic(SHAPE, 0.4), config.patch)
+    return EDMPrior(denoiser, SHAPE, sigma_range=(0.01, 20.0))
 
 
 class ExactNetwork(torch.nn.Module):
@@ -37,9 +38,11 @@ class ExactNetwork(torch.nn.Module):
         return ((exact - (self.sigma_data / total) ** 2 * x) * total / (s * self.sigma_data),)
 
 
+@pytest.mark.parametrize("patch", [1, 2])
 @pytest.mark.parametrize("sigma", [0.01, 0.3, 1.0, 7.5])
-def test_a_network_with_the_exact_answer_gives_the_exact_denoiser(sigma):
-    prior = EDMPrior(EDMDenoiser(ExactNetwork(0.2, 0.7, 0.4), LinearDenoiser.isotropic(SHAPE, 0.4)), SHAPE, sigma_range=(0.01, 20.0))
+def test_a_network_with_the_exact_answer_gives_the_exact_denoiser(sigma, patch):
+    denoiser = EDMDenoiser(ExactNetwork(0.2, 0.7, 0.4), LinearDenoiser.isotropic(SHAPE, 0.4), patch)
+    prior = EDMPrior(denoiser, SHAPE, sigma_range=(0.01, 20.0))
     x = torch.randn(3, *SHAPE, generator=torch.Generator().manual_seed(0)) * (0.7**2 + sigma**2) ** 0.5
     expected = (0.7**2 * x + sigma**2 * 0.2) / (0.7**2 + sigma**2)
     assert torch.allclose(prior.denoise(x, torch.full((3,), sigma)), expected, atol=2e-5)
@@ -159,3 +162,8 @@ def test_missing_weights_are_refused(folder):
     (folder / "model.safetensors").unlink()
     with pytest.raises(dpnp.PriorError, match="cannot be loaded"):
         load_prior_folder(folder, name="x")
+
+
+def test_images_that_the_network_cannot_halve_are_refused():
+    with pytest.raises(ValueError, match=r"multiples of 8 .*got 12 x 10"):
+        NetworkConfig(channels=(8, 16, 16), patch=2).unet_arguments((1, 12, 10))

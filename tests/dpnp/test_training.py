@@ -22,7 +22,7 @@ SMALL = TrainConfig(
     validation_images=8,
     checkpoint_every=2,
     linear_rank=4,
-    network=NetworkConfig(channels=(8, 16), norm_groups=4, attention_head_dim=8),
+    network=NetworkConfig(patch=1, channels=(8, 16), norm_groups=4, attention_head_dim=8),
 )
 
 
@@ -86,7 +86,7 @@ def test_training_can_start_from_a_prior(data, tmp_path):
     second = trainer(data, tmp_path / "second")
     second.start_from(prior)
     assert torch.equal(weights(second), torch.cat([p.flatten() for p in prior._denoiser.parameters()]))
-    wider = SMALL.model_copy(update={"network": NetworkConfig(channels=(8, 24), norm_groups=4, attention_head_dim=8)})
+    wider = SMALL.model_copy(update={"network": NetworkConfig(patch=1, channels=(8, 24), norm_groups=4, attention_head_dim=8)})
     with pytest.raises(dpnp.PriorError, match="other shapes"):
         trainer(data, tmp_path / "wider", wider).start_from(prior)
 
