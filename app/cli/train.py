@@ -12,7 +12,7 @@ def train(
     steps: Annotated[int, typer.Option(min=1)] = 5000,
     batch_size: Annotated[int, typer.Option(min=1)] = 32,
     learning_rate: Annotated[float, typer.Option(min=0)] = 1e-3,
-    channels: Annotated[str, typer.Option(help="channels per resolution, fine to coarse")] = "96,128,192",
+    channels: Annotated[str, typer.Option(help="channels per resolution, fine to coarse")] = "64,128,192",
     patch: Annotated[int, typer.Option(help="side of the pixel blocks that the network sees as channels")] = 2,
     flips: Annotated[bool, typer.Option(help="flip images horizontally at random")] = True,
     precision: Annotated[str, typer.Option(help="bfloat16 or float32")] = "bfloat16",

@@ -18,7 +18,7 @@ class NetworkConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     patch: int = Field(2, ge=1)
-    channels: tuple[int, ...] = (96, 128, 192)
+    channels: tuple[int, ...] = (64, 128, 192)
     layers_per_block: int = Field(1, ge=1)
     attention_head_dim: int = 32
     norm_groups: int = 32
