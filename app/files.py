@@ -2,6 +2,7 @@
 
 - ``jobs/<id>/measurement.npy``
 - ``jobs/<id>/checkpoint-<token>.pt``: the sampler's state, written by the holder of that lease
+- ``jobs/<id>/mean-<token>.png``: the mean of the samples while the job runs
 - ``jobs/<id>/result-<token>/``: the result of the lease that succeeded
 """
 
@@ -11,6 +12,7 @@ import os
 import pickle
 import shutil
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
@@ -98,6 +100,25 @@ class Files:
                 continue
         return None
 
+    # While it runs
+
+    def save_running_mean(self, job_id: str, token: int, write: Callable[[Path], None]) -> None:
+        """Replace this lease's picture by what ``write`` writes, in one rename."""
+        path = self._running_mean(job_id, token)
+        partial = path.with_name(f"partial-{path.name}")
+        write(partial)
+        os.replace(partial, path)
+
+    def running_mean(self, job_id: str, token: int) -> bytes | None:
+        """The picture, a PNG, if there is one."""
+        try:
+            return self._running_mean(job_id, token).read_bytes()
+        except FileNotFoundError:
+            return None
+
+    def _running_mean(self, job_id: str, token: int) -> Path:
+        return self.folder(job_id) / f"mean-{token}.png"
+
     # Results
 
     def result(self, job_id: str, token: int) -> Path:
@@ -120,10 +141,11 @@ class Files:
         os.rename(partial, self.result(job_id, token))
 
     def tidy(self, job_id: str, token: int | None) -> None:
-        """Drop the checkpoints and half-written results of a finished job, and all results but this lease's."""
+        """Drop the checkpoints, running means and half-written results of a finished job, and all results but this lease's."""
         keep = None if token is None else self.result(job_id, token)
-        for path in self.folder(job_id).glob("checkpoint-*"):
-            path.unlink(missing_ok=True)
+        for pattern in ("checkpoint-*", "*mean-*.png"):
+            for path in self.folder(job_id).glob(pattern):
+                path.unlink(missing_ok=True)
         for path in self.folder(job_id).glob("result-*"):
             if path != keep:
                 shutil.rmtree(path, ignore_errors=True)

@@ -14,7 +14,7 @@ from starlette.concurrency import run_in_threadpool
 from app.api.forms import read_form
 from app.api.links import PREFIX, with_links
 from app.api.openapi import SUBMIT_BODY
-from app.api.problems import responses
+from app.api.problems import ProblemError, responses
 from app.api.service import Service, ServiceDep
 from app.jobs import Job, JobPage, JobStatus
 from app.problem import FieldError, SpecError
@@ -102,6 +102,21 @@ def _position(cursor: str) -> int:
 def get_job(job_id: str, service: ServiceDep) -> Job:
     """One job."""
     return with_links(service.store.get(job_id))
+
+
+@router.get(
+    "/{job_id}/running-mean.png",
+    response_class=Response,
+    responses={200: {"content": {"image/png": {}}}, **responses(404, 422, 503)},
+)
+def running_mean(job_id: str, service: ServiceDep) -> Response:
+    """The mean of the samples as they stand, while the job runs; renewed with its progress. 404 before the first iteration is done."""
+    job, token = service.store.get_with_token(job_id)
+    picture = None if job.status.finished else service.files.running_mean(job_id, token)
+    if picture is None:
+        detail = f"the job is {job.status}; {job.progress.step} of {job.progress.total} iterations are done"
+        raise ProblemError(404, "no-running-mean", "No running mean", detail)
+    return Response(picture, media_type="image/png", headers={"Cache-Control": "no-store"})
 
 
 @router.post("/{job_id}/cancel", response_model=Job, responses=responses(404, 422, 503))

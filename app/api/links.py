@@ -13,6 +13,8 @@ def with_links(job: Job) -> Job:
     links = {"self": base, "events": f"{base}/events"}
     if not job.status.finished:
         links["cancel"] = f"{base}/cancel"
+    if job.status is JobStatus.RUNNING:
+        links["running_mean"] = f"{base}/running-mean.png"
     if job.status is JobStatus.SUCCEEDED:
         links["result"] = f"{base}/result"
     return job.model_copy(update={"links": links})

@@ -12,6 +12,8 @@ export function make(tag, attributes = {}, ...children) {
   return element;
 }
 
+export const spaced = (name) => name.replaceAll("_", " ");
+
 export function showProblem(box, failure) {
   box.hidden = failure === null;
   box.replaceChildren();
@@ -21,4 +23,15 @@ export function showProblem(box, failure) {
   const fields = problem.errors ?? [];
   if (fields.length === 0) box.append(make("p", {}, problem.detail ?? ""));
   else box.append(make("ul", {}, ...fields.map((field) => make("li", {}, make("code", {}, field.path), ` ${field.message}`))));
+}
+
+// Marks the inputs that a problem is about; an input's id is its path in the spec with dashes.
+export function markFields(box, failure) {
+  for (const input of box.querySelectorAll("[aria-invalid]")) input.removeAttribute("aria-invalid");
+  const inputs = (failure?.problem?.errors ?? []).map((field) => find(field.path.replaceAll(".", "-"))).filter(Boolean);
+  for (const input of inputs) {
+    input.setAttribute("aria-invalid", "true");
+    for (let parent = input.closest("details"); parent; parent = parent.parentElement.closest("details")) parent.open = true;
+  }
+  inputs[0]?.focus();
 }

@@ -1,23 +1,25 @@
 // The form for a new job, and the list of recent ones.
 
 import * as api from "./api.js";
-import { find, make, showProblem } from "./dom.js";
+import * as calls from "./calls.js";
+import { find, make, markFields, showProblem, spaced } from "./dom.js";
 import * as schema from "./schema.js";
 
+const KINDS = ["operator", "sampler", "prior"];
 const HINTS = {
   image: "PNG, JPEG, TIFF or .npy. It is made grey or RGB, cropped and scaled to the prior's shape, then measured and noised.",
   measurement: ".npy, .npz, PNG, JPEG or TIFF, in the shape that the forward model gives. 8-bit 0..255 is read as -1..1.",
 };
+const EXAMPLES = { image: "photograph.png", measurement: "measurement.npy" };
 const catalogue = { operator: [], sampler: [], prior: [] };
-let dropped = null;
 
 const chosen = (kind) => catalogue[kind].find((entry) => entry.name === find(kind).value);
 const fileKind = () => document.querySelector("input[name=kind]:checked").value;
-const chosenFile = () => dropped ?? find("file").files[0];
+const chosenFile = () => find("file").files[0];
 
 function fill(kind, entries, selected) {
   catalogue[kind] = entries;
-  find(kind).replaceChildren(...entries.map((e) => make("option", { value: e.name, selected: e.name === selected }, e.name.replaceAll("_", " "))));
+  find(kind).replaceChildren(...entries.map((e) => make("option", { value: e.name, selected: e.name === selected }, spaced(e.name))));
 }
 
 function describe(kind) {
@@ -45,37 +47,47 @@ async function preview(file) {
   }
 }
 
-function fileChanged() {
-  find("file-hint").textContent = (dropped ? `${dropped.name}. ` : "") + HINTS[fileKind()];
-  preview(chosenFile());
-}
-
 function problemSpec() {
   const seed = Number(find("seed").value);
   return { operator: { name: find("operator").value, ...schema.values("operator", chosen("operator").schema) }, prior: find("prior").value, seed };
 }
 
 function jobSpec() {
-  const sampler = { name: find("sampler").value, ...schema.values("sampler", chosen("sampler").schema) };
+  const sampler = { name: find("sampler").value, ...schema.changed("sampler", chosen("sampler").schema) };
   return { ...problemSpec(), n_samples: Number(find("n_samples").value), sampler };
+}
+
+function showCalls() {
+  if (KINDS.every(chosen)) calls.show("form", jobSpec(), chosenFile()?.name ?? EXAMPLES[fileKind()], fileKind() === "image");
+}
+
+function fileChanged() {
+  find("file-hint").textContent = HINTS[fileKind()];
+  preview(chosenFile());
+  showCalls();
 }
 
 async function send() {
   const file = chosenFile();
-  if (!file) throw new api.Failure({ title: "No file", detail: "Choose a file first." });
+  if (!file) throw new api.Failure({ title: "No file", errors: [{ path: "file", message: "Choose a file first." }] });
   const measurement = fileKind() === "image" ? await api.simulate(file, problemSpec()) : file;
   return api.submit(measurement, jobSpec());
+}
+
+function report(failure) {
+  showProblem(find("form-problem"), failure);
+  markFields(find("form"), failure);
 }
 
 async function submitted(event) {
   event.preventDefault();
   const button = find("submit");
   button.disabled = true;
-  showProblem(find("form-problem"), null);
+  report(null);
   try {
     location.hash = `#/jobs/${(await send()).id}`;
   } catch (failure) {
-    showProblem(find("form-problem"), failure);
+    report(failure);
   } finally {
     button.disabled = false;
   }
@@ -84,7 +96,8 @@ async function submitted(event) {
 function accept(event) {
   event.preventDefault();
   find("drop").classList.remove("over");
-  dropped = event.dataTransfer.files[0] ?? null;
+  if (!event.dataTransfer.files.length) return;
+  find("file").files = event.dataTransfer.files;
   fileChanged();
 }
 
@@ -92,28 +105,35 @@ async function listJobs() {
   const jobs = await api.getJobs();
   const items = jobs.map((job) => {
     const when = new Date(job.created_at).toLocaleString();
-    const link = make("a", { href: `#/jobs/${job.id}` }, job.spec.operator.name.replaceAll("_", " "));
+    const link = make("a", { href: `#/jobs/${job.id}` }, spaced(job.spec.operator.name));
     return make("li", {}, link, make("span", { class: `tag ${job.status}` }, job.status), make("span", { class: "quiet" }, when));
   });
   find("jobs").replaceChildren(...(items.length ? items : [make("li", { class: "quiet" }, "None yet.")]));
 }
 
-export async function setUp() {
-  const [operators, samplers, priors] = await Promise.all([api.getOperators(), api.getSamplers(), api.getPriors()]);
-  fill("operator", operators);
-  fill("sampler", samplers);
-  fill("prior", priors, priors.find((prior) => prior.default)?.name);
-  for (const kind of ["operator", "sampler", "prior"]) {
-    find(kind).addEventListener("change", () => describe(kind));
-    describe(kind);
-  }
+function listen() {
+  for (const kind of KINDS) find(kind).addEventListener("input", () => describe(kind));
+  find("form").addEventListener("input", showCalls);
   document.querySelectorAll("input[name=kind]").forEach((radio) => radio.addEventListener("change", fileChanged));
-  find("file").addEventListener("change", () => { dropped = null; fileChanged(); });
+  find("file").addEventListener("change", fileChanged);
   find("drop").addEventListener("dragover", (event) => { event.preventDefault(); find("drop").classList.add("over"); });
   find("drop").addEventListener("dragleave", () => find("drop").classList.remove("over"));
   find("drop").addEventListener("drop", accept);
   find("form").addEventListener("submit", submitted);
+}
+
+export async function load() {
+  const [operators, samplers, priors] = await Promise.all([api.getOperators(), api.getSamplers(), api.getPriors()]);
+  fill("operator", operators, operators.find((operator) => operator.name === "super_resolution")?.name);
+  fill("sampler", samplers);
+  fill("prior", priors, priors.find((prior) => prior.default)?.name);
+  KINDS.forEach(describe);
   fileChanged();
+}
+
+export function setUp() {
+  listen();
+  return load();
 }
 
 export async function show() {

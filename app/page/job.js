@@ -1,22 +1,41 @@
 // One job: its progress as it happens, and its result.
 
 import * as api from "./api.js";
-import { find, make, showProblem } from "./dom.js";
+import * as calls from "./calls.js";
+import { find, showProblem, spaced } from "./dom.js";
+import { follow } from "./events.js";
+import { showResult } from "./result.js";
 
 const FINISHED = ["succeeded", "failed", "cancelled"];
 let current = null;
-let stream = null;
+let watching = null; // an AbortController
+let first = null; // the first progress seen of a running job, for the time that is left
+
+function timeLeft({ step, total }) {
+  const now = performance.now();
+  first ??= { step, now };
+  if (step - first.step < 2) return "";
+  const seconds = ((now - first.now) / 1000 / (step - first.step)) * (total - step);
+  return seconds < 2 ? "" : ` About ${seconds < 90 ? `${Math.round(seconds)} s` : `${Math.round(seconds / 60)} min`} left.`;
+}
 
 function sentence(job) {
   const { step, total } = job.progress;
   if (job.status === "queued") return job.queue_position ? `Queued, number ${job.queue_position} in line.` : "Queued.";
-  if (job.status === "running") return `Running: ${step} of ${total} iterations.`;
+  if (job.status === "running") return `Running: ${step} of ${total} iterations.${timeLeft(job.progress)}`;
   if (job.status === "cancelling") return "Cancelling …";
   return { succeeded: "Done.", failed: "Failed.", cancelled: "Cancelled." }[job.status];
 }
 
+// Screen readers hear of changes of state, not of every iteration.
+function announce(job) {
+  const words = job.status === "running" ? "Running." : sentence(job);
+  if (find("job-announcement").textContent !== words) find("job-announcement").textContent = words;
+}
+
 function render(job) {
   find("job-status").textContent = sentence(job);
+  announce(job);
   const bar = find("job-progress");
   bar.max = job.progress.total || 1;
   bar.value = job.status === "succeeded" ? bar.max : job.progress.step;
@@ -26,58 +45,47 @@ function render(job) {
   if (job.error) showProblem(find("job-problem"), { problem: job.error });
 }
 
-function facts(job) {
+function describe(job) {
   const { operator, prior, n_samples: n, seed } = job.spec;
-  const parameters = Object.entries(operator).filter(([name]) => name !== "name").map(([name, value]) => `${name} ${value}`);
-  const text = [operator.name.replaceAll("_", " "), ...parameters, `prior ${prior}`, `${n} samples`, `seed ${seed}`].join(" · ");
+  const parameters = Object.entries(operator).filter(([name]) => name !== "name").map(([name, value]) => `${spaced(name)} ${value}`);
   find("job-title").textContent = `Job ${job.id.slice(0, 8)}`;
-  find("job-facts").textContent = text;
+  find("job-facts").textContent = [spaced(operator.name), ...parameters, `prior ${prior}`, `${n} samples`, `seed ${seed}`].join(" · ");
   document.title = `Job ${job.id.slice(0, 8)} · DPnP`;
+  calls.show("job", job.spec, "measurement.npy", false);
 }
 
-function picture(url, name, alt) {
-  const image = make("img", { src: url, alt, class: name === "std" ? "plot" : "pixels" });
-  return make("figure", {}, image, make("figcaption", {}, name === "std" ? "standard deviation" : name));
-}
-
-function renderResult(result) {
-  const { links, files } = result;
-  const shown = ["measurement", "mean", "std"].filter((name) => links[`${name}.png`]);
-  find("job-pictures").replaceChildren(...shown.map((name) => picture(links[`${name}.png`], name, `Posterior: ${name}`)));
-  const samples = Array.from({ length: result.n_samples }, (_, i) => links[`samples/${i}.png`]).filter(Boolean);
-  find("job-samples").replaceChildren(...samples.map((url, i) => make("a", { href: url }, make("img", { src: url, alt: `Sample ${i}`, class: "pixels" }))));
-  const { seconds: _, ...diagnostics } = result.diagnostics; // the timings have it
-  const numbers = { ...diagnostics, "denoiser calls per sample": result.nfe, ...result.timings, device: result.device };
-  const row = ([name, value]) => make("tr", {}, make("th", { scope: "row" }, name.replaceAll("_", " ")), make("td", {}, format(value)));
-  find("job-numbers").replaceChildren(...Object.entries(numbers).map(row));
-  const plain = files.filter((name) => !name.startsWith("samples/"));
-  find("job-files").replaceChildren(...plain.map((name) => make("li", {}, make("a", { href: links[name] }, name))));
-  find("job-result").hidden = false;
-  if (result.warnings.length) showProblem(find("job-problem"), { problem: { title: "To be doubted", detail: result.warnings.join(" ") } });
-}
-
-function format(value) {
-  return typeof value === "number" && !Number.isInteger(value) ? value.toPrecision(4) : String(value ?? "not a number");
+async function showRunningMean(job) {
+  if (job.status !== "running" || !job.progress.step) return;
+  try {
+    const address = await api.picture(`/v1/jobs/${encodeURIComponent(job.id)}/running-mean.png`);
+    const image = find("running-mean");
+    URL.revokeObjectURL(image.src);
+    image.src = address;
+    image.alt = `Mean of the samples after ${job.progress.step} of ${job.progress.total} iterations`;
+    find("job-running").hidden = job.id !== current;
+  } catch {
+    // the job has just ended, or its samples are no pictures
+  }
 }
 
 async function finish(id) {
   const job = await api.getJob(id);
   if (id !== current) return;
   render(job);
-  if (job.status === "succeeded") renderResult(await api.getResult(id));
+  find("job-running").hidden = true;
+  if (job.status === "succeeded") await showResult(await api.getResult(id), () => id === current);
 }
 
-function follow(id) {
-  stream = new EventSource(`/v1/jobs/${encodeURIComponent(id)}/events`);
-  const seen = (event) => {
-    const data = JSON.parse(event.data);
-    render(data);
-    if (!FINISHED.includes(data.status)) return;
-    leave(false);
-    guard(() => finish(id));
-  };
-  stream.addEventListener("status", seen);
-  stream.addEventListener("progress", seen);
+async function watch(id) {
+  const mine = (watching = new AbortController());
+  for await (const events of follow(`/v1/jobs/${encodeURIComponent(id)}/events`, mine.signal)) {
+    if (id !== current) return;
+    const job = events.at(-1).data;
+    render(job);
+    if (FINISHED.includes(job.status)) break;
+    await showRunningMean(job);
+  }
+  if (id === current) await finish(id);
 }
 
 async function guard(action) {
@@ -88,28 +96,28 @@ async function guard(action) {
   }
 }
 
-export function leave(forget = true) {
-  stream?.close();
-  stream = null;
-  if (forget) current = null;
+function clear() {
+  for (const part of ["job-result", "job-running", "job-cancel", "job-delete"]) find(part).hidden = true;
+  for (const part of ["job-facts", "job-status", "job-announcement"]) find(part).textContent = "";
+  find("job-title").textContent = "Job";
+  showProblem(find("job-problem"), null);
+}
+
+export function leave() {
+  watching?.abort();
+  watching = current = first = null;
 }
 
 export async function show(id) {
   leave();
+  clear();
   current = id;
-  find("job-result").hidden = true;
-  find("job-facts").textContent = "";
-  find("job-status").textContent = "";
-  find("job-title").textContent = "Job";
-  find("job-cancel").hidden = find("job-delete").hidden = true;
-  showProblem(find("job-problem"), null);
   await guard(async () => {
     const job = await api.getJob(id);
     if (id !== current) return;
-    facts(job);
+    describe(job);
     render(job);
-    if (FINISHED.includes(job.status)) await finish(id);
-    else follow(id);
+    await (FINISHED.includes(job.status) ? finish(id) : watch(id));
   });
 }
 

@@ -1,6 +1,6 @@
 // A form from a JSON Schema: one labelled input per property.
 
-import { make } from "./dom.js";
+import { make, spaced } from "./dom.js";
 
 function variant(property) {
   const options = (property.anyOf ?? []).filter((option) => option.type !== "null");
@@ -26,7 +26,7 @@ function field(prefix, name, given) {
   const property = variant(given);
   const id = `${prefix}-${name}`;
   const hint = `${id}-hint`;
-  const label = make("label", { for: id }, name.replaceAll("_", " "));
+  const label = make("label", { for: id }, spaced(name));
   return make("div", { class: "field" }, label, input(id, property, hint), make("p", { class: "hint", id: hint }, property.description ?? ""));
 }
 
@@ -48,4 +48,10 @@ export function values(prefix, schema) {
     if (value !== undefined) found[name] = value;
   }
   return found;
+}
+
+// The values that are not the schema's defaults.
+export function changed(prefix, schema) {
+  const found = Object.entries(values(prefix, schema));
+  return Object.fromEntries(found.filter(([name, value]) => value !== (schema.properties[name].default ?? undefined)));
 }

@@ -54,9 +54,9 @@ def grid(images: np.ndarray) -> np.ndarray:
 def save_std(std: np.ndarray, file: Path | BinaryIO) -> None:
     """Write the standard deviation (C, H, W) with a colour bar, in [-1, 1] scale; colour channels by their root mean square."""
     values = np.sqrt(np.square(std, dtype=np.float64).mean(0))
-    figure = Figure(figsize=(5.0, 4.2), dpi=120, layout="constrained")
+    figure = Figure(figsize=(4.2, 3.5), dpi=150, layout="constrained")
     axes = figure.add_subplot()
     shown = axes.imshow(values, cmap="magma", vmin=0, vmax=max(float(values.max()), 1e-6), interpolation="nearest")
     axes.set_axis_off()
-    figure.colorbar(shown, ax=axes, label="posterior standard deviation ([-1, 1] scale)")
+    figure.colorbar(shown, ax=axes, label="standard deviation, [-1, 1] scale")
     figure.savefig(file, format="png")

@@ -16,6 +16,7 @@ from app.problem import SpecError
 from app.results import warm_up, write_result
 from app.settings import Settings
 from app.store import Claim, Store, WorkerRow
+from app.worker.running_mean import RunningMean
 from app.worker.solve import Hooks, Solution, solve
 from app.worker.watch import CancelRequestedError, LeaseLostError, OutOfTimeError, Watcher, WorkerStoppingError
 from dpnp import Run
@@ -93,6 +94,7 @@ class JobRun:
         self.worker, self.claim = worker, claim
         self.job, self.token = claim.job, claim.token
         self.store, self.files = worker.store, worker.files
+        self._mean = RunningMean(self.files, self.job.id, self.token)
         self._snapshot: dict[str, Any] | None = None
         self._started = self._step_started = time.perf_counter()
 
@@ -132,6 +134,7 @@ class JobRun:
 
     def _after_step(self, run: Run) -> None:
         self.worker.count_seconds(time.perf_counter() - self._step_started)
+        self._mean.show(run.current)  # first, so that whoever hears of the progress finds the picture
         if not self.store.progress(self.claim, run.step_index, run.total):
             raise LeaseLostError
         # The snapshot is taken between steps: within one, the random streams are ahead of the chains.
