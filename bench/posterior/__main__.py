@@ -1,44 +1,46 @@
-"""``dpnp bench posterior``: every method against exact posteriors; writes results.json, the table of README.md and the plots."""
+"""``dpnp bench posterior``: every method against exact posteriors; writes results.json, the tables of README.md and the plots."""
 
 from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
-from statistics import median
 
 import torch
 from tqdm import tqdm
 
-from bench.posterior.calibration import calibrate
-from bench.posterior.families import FAMILIES, Problem
-from bench.posterior.methods import METHODS, run, tuned
-from bench.posterior.metrics import covariance_error, mean_error, sliced_w2
+from bench.posterior.calibration import Calibration, calibrate, simulated
+from bench.posterior.families import FAMILIES
+from bench.posterior.methods import EXACT, ITERATIONS, METHODS, drawing, exactly
 from bench.posterior.report import write
-from dpnp.samplers import Sampler
+from bench.posterior.scores import Score, Yardstick
 
 TUNING_SEEDS = (900, 901)
+CALIBRATION_CALLS, CALIBRATION_SAMPLES = 160, 50
 
 
-def floor_of(problem: Problem, n: int) -> float:
-    """Mean sliced W2 of four pairs of independent exact sets: what a perfect sampler scores."""
-    sets = [problem.exact.sample(n, torch.Generator().manual_seed(70 + k)).flatten(1) for k in range(8)]
-    return sum(sliced_w2(a, b) for a, b in zip(sets[::2], sets[1::2], strict=True)) / 4
+def scores(family: str, problems: int, n: int, budgets: list[int]) -> Iterator[Score]:
+    """Every method at every budget on one family; a baseline's walk starts where the one at the last budget ended."""
+    make = FAMILIES[family]
+    yardsticks = [Yardstick.of(make(seed), n, seed) for seed in range(problems)]
+    tuning = [make(seed) for seed in TUNING_SEEDS]
+    yield Score.of(exactly, yardsticks, family, EXACT, 0, None)
+    for name, method in METHODS.items():
+        step = 1.0
+        for calls in budgets:
+            step = method.step_size(calls, tuning, n // 4, step)
+            yield Score.of(drawing(method.sampler(calls, step)), yardsticks, family, name, calls, step if method.tunable else None)
 
 
-def score(sampler: Sampler, problems: list[Problem], n: int) -> dict[str, float | str]:
-    """Medians over the problems."""
-    rows = []
-    for seed, problem in enumerate(problems):
-        outcome = run(sampler, problem, n, seed)
-        exact = problem.exact.sample(n, torch.Generator().manual_seed(seed)).flatten(1)
-        if outcome.samples is None:
-            rows.append((float("inf"),) * 3 + (outcome.seconds, outcome.nfe))
-            continue
-        ratio = sliced_w2(outcome.samples, exact) / floor_of(problem, n)
-        rows.append((ratio, mean_error(outcome.samples, exact), covariance_error(outcome.samples, exact), outcome.seconds, outcome.nfe))
-    names = ("sw2_over_floor", "mean_error", "covariance_error", "seconds", "nfe")
-    return {name: median(column) for name, column in zip(names, zip(*rows, strict=True), strict=True)} | {"setting": str(sampler)}
+def calibrations(simulations: int, n: int) -> Iterator[Calibration]:
+    """Every method at one budget over simulated truths."""
+    tuning = [simulated(seed)[0] for seed in TUNING_SEEDS]
+    yield calibrate(EXACT, exactly, simulations, CALIBRATION_SAMPLES)
+    for name, method in tqdm(METHODS.items(), desc="calibration"):
+        step = method.step_size(CALIBRATION_CALLS, tuning, n // 4, 1.0)
+        yield calibrate(name, drawing(method.sampler(CALIBRATION_CALLS, step)), simulations, CALIBRATION_SAMPLES)
 
 
 def main() -> None:
@@ -46,26 +48,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="dpnp bench posterior", description=__doc__)
     parser.add_argument("--samples", type=int, default=1000)
     parser.add_argument("--problems", type=int, default=5, help="random problems per family")
-    parser.add_argument("--simulations", type=int, default=300, help="simulated truths of the calibration")
+    parser.add_argument("--simulations", type=int, default=300, help="simulated truths of the calibration, at most 900")
+    parser.add_argument(
+        "--calls", nargs="+", type=int, choices=list(ITERATIONS), default=list(ITERATIONS), help="denoiser calls per sample"
+    )
     parser.add_argument("--families", nargs="+", choices=list(FAMILIES), default=list(FAMILIES), metavar="NAME")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent)
     options = parser.parse_args()
-    torch.set_num_threads(1)  # small matrices: threads would only wait for each other
-    results: dict[str, dict] = {"distance": {}, "calibration": {}}
-    for family in tqdm(options.families, desc="families"):
-        make = FAMILIES[family]
-        problems = [make(seed) for seed in range(options.problems)]
-        tuning = [make(seed) for seed in TUNING_SEEDS]
-        results["distance"][family] = {
-            name: score(tuned(candidates, tuning, options.samples // 4), problems, options.samples) for name, candidates in METHODS.items()
-        }
-    tuning = [FAMILIES["gaussian, d 16, m 8"](seed) for seed in TUNING_SEEDS]
-    for name, candidates in tqdm(METHODS.items(), desc="calibration"):
-        sampler = tuned(candidates, tuning, options.samples // 4)
-        results["calibration"][name] = vars(calibrate(sampler, options.simulations, 50)) | {"setting": str(sampler)}
+    torch.set_num_threads(1)  # small matrices: threads would only wait for each other, and CPU time is then the time of one thread
+    found = [s for f in tqdm(options.families, desc="families") for s in scores(f, options.problems, options.samples, options.calls)]
+    calibrated = list(calibrations(options.simulations, options.samples))
     options.out.mkdir(parents=True, exist_ok=True)
+    results = {"scores": [asdict(s) for s in found], "calibration": [asdict(c) for c in calibrated]}
     (options.out / "results.json").write_text(json.dumps(results, indent=1) + "\n")
-    write(results, options.out)
+    write(found, calibrated, options.out)
 
 
 if __name__ == "__main__":

@@ -38,11 +38,10 @@ def coverage(all_ranks: Tensor, n: int, level: float) -> float:
     return ((u > (1 - level) / 2) & (u < (1 + level) / 2)).double().mean().item()
 
 
-def uniformity(all_ranks: Tensor, n: int, bins: int = 10) -> float:
-    """Largest deviation of the ranks' distribution function from the uniform one, over coordinates and bins."""
+def rank_distribution(all_ranks: Tensor, n: int, levels: Tensor) -> Tensor:
+    """Share of ranks (simulations, d) of ``n`` samples below each level: (levels, d), the levels themselves for uniform ranks."""
     u = (all_ranks.double() + 0.5) / (n + 1)
-    edges = torch.arange(1, bins, dtype=torch.float64) / bins
-    return ((u[..., None] < edges).double().mean(0) - edges).abs().max().item()
+    return (u[None] < levels[:, None, None]).double().mean(1)
 
 
 def tarp_credibility(samples: Tensor, truth: Tensor, reference: Tensor) -> float:
@@ -50,8 +49,6 @@ def tarp_credibility(samples: Tensor, truth: Tensor, reference: Tensor) -> float
     return ((samples - reference).norm(dim=1) < (truth - reference).norm()).double().mean().item()
 
 
-def tarp_error(credibilities: Tensor) -> float:
-    """Largest gap between expected coverage and credibility level."""
-    levels = torch.linspace(0, 1, 21, dtype=torch.float64)
-    expected = (credibilities[:, None] < levels).double().mean(0)
-    return (expected - levels).abs().max().item()
+def tarp_coverage(credibilities: Tensor, levels: Tensor) -> Tensor:
+    """Expected coverage at each credibility level, (levels,): the levels themselves where the samples' law is the posterior."""
+    return (credibilities < levels[:, None]).double().mean(1)

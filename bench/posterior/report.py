@@ -1,70 +1,111 @@
-"""The table and the plot of the posterior benchmark."""
+"""The tables and the plots of the posterior benchmark."""
 
 from __future__ import annotations
 
-import datetime
-import os
-import platform
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
 
 import torch
+from matplotlib.figure import Figure
 
-BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
+from bench._page import measured_on, put_results, table
+from bench.posterior.calibration import Calibration
+from bench.posterior.methods import EXACT
+from bench.posterior.scores import Score
 
-
-def write(results: dict[str, Any], folder: Path) -> None:
-    """Put the tables between the markers of ``folder/README.md`` (made when absent) and draw ``distance.png``."""
-    page = folder / "README.md"
-    text = page.read_text() if page.exists() else f"{BEGIN}\n{END}\n"
-    head, tail = text[: text.index(BEGIN)], text[text.index(END) :]
-    page.write_text(head + BEGIN + "\n" + tables(results) + tail)
-    _plot(results["distance"], folder / "distance.png")
+TABLE_CALLS = 160
 
 
-def tables(results: dict[str, Any]) -> str:
+def write(scores: list[Score], calibrations: list[Calibration], folder: Path) -> None:
+    """Put the tables between the markers of ``folder/README.md`` (made when absent) and draw the plots beside it."""
+    put_results(folder / "README.md", tables(scores, calibrations))
+    _curves(scores, lambda s: s.calls, "denoiser calls per sample").savefig(folder / "calls.png", dpi=100)
+    _curves(scores, lambda s: s.seconds, "CPU seconds of one thread for the sample set").savefig(folder / "seconds.png", dpi=100)
+    _calibration(calibrations).savefig(folder / "calibration.png", dpi=100)
+
+
+def tables(scores: list[Score], calibrations: list[Calibration]) -> str:
     """Markdown of all results, with machine and date."""
-    cores = os.cpu_count()
-    machine = f"{platform.machine()} CPU, {cores} cores, torch {torch.__version__}, {torch.get_num_threads()} threads"
-    methods = list(next(iter(results["distance"].values())))
-    parts = [f"Measured {datetime.date.today():%Y-%m-%d} on: {machine}.\n"]
-    for key, title in (
-        ("sw2_over_floor", "Sliced W2 to the exact posterior, over the floor of two exact sets (1 is perfect)"),
-        ("mean_error", "Error of the mean, in posterior standard deviations"),
-        ("covariance_error", "Relative error of the covariance"),
-        ("seconds", "Seconds for the whole set of samples"),
-        ("nfe", "Denoiser calls per sample"),
-    ):
-        rows = [[family, *(f"{scores[m][key]:.3g}" for m in methods)] for family, scores in results["distance"].items()]
-        parts.append(_table(title, ["problem", *methods], rows))
-    rows = [
-        [name, *(f"{c[key]:.3f}" for key in ("coverage_50", "coverage_90", "sbc", "tarp"))] for name, c in results["calibration"].items()
+    budgets = sorted({s.calls for s in scores} - {0})
+    calls = TABLE_CALLS if TABLE_CALLS in budgets else budgets[-1]
+    at = f"at {calls} denoiser calls"
+    over = "Sliced W2 to the exact posterior over the floor of two exact sets"
+    parts = [
+        measured_on(torch.device("cpu")),
+        _by_method(f"{over}, {at}: median (least to greatest)", scores, calls, _with_range),
+        _by_method(f"Error of the mean {at}, in posterior standard deviations", scores, calls, lambda s: f"{s.mean_error:.3g}"),
+        _by_method(f"Relative error of the covariance {at}", scores, calls, lambda s: f"{s.covariance_error:.3g}"),
+        _by_budget(f"{over}, by denoiser calls", scores, budgets, lambda s: f"{s.sw2_over_floor:.3g}"),
+        _by_budget("CPU seconds of one thread for the whole set, by denoiser calls", scores, budgets, lambda s: f"{s.seconds:.2g}"),
+        _by_budget("Step sizes that the tuning chose, by denoiser calls", [s for s in scores if s.step_size], budgets, _step_size),
+        _calibration_table(calibrations),
     ]
-    parts.append(
-        _table("Calibration on a unimodal problem", ["method", "50% coverage", "90% coverage", "SBC deviation", "TARP deviation"], rows)
-    )
-    chosen = [[f, m, s[m]["setting"]] for f, s in results["distance"].items() for m in ("DPS", "LGD-MC")]
-    parts.append(_table("Settings that the tuning chose", ["problem", "method", "setting"], chosen))
     return "\n".join(parts)
 
 
-def _table(title: str, header: list[str], rows: list[list[str]]) -> str:
-    lines = ["| " + " | ".join(cells) + " |" for cells in (header, ["---"] * len(header), *rows)]
-    return f"\n**{title}**\n\n" + "\n".join(lines) + "\n"
+def _by_method(title: str, scores: list[Score], calls: int, cell: Callable[[Score], str]) -> str:
+    shown = {(s.family, s.method): s for s in scores if s.calls in (0, calls)}
+    families, methods = _names(shown.values())
+    rows = [[family, *(cell(shown[family, method]) for method in methods)] for family in families]
+    return table(title, ["problem", *methods], rows)
 
 
-def _plot(distance: dict[str, Any], path: Path) -> None:
-    from matplotlib.figure import Figure
+def _by_budget(title: str, scores: list[Score], budgets: list[int], cell: Callable[[Score], str]) -> str:
+    found = {(s.family, s.method, s.calls): s for s in scores}
+    families, methods = _names(scores)
+    rows = [[f, m, *(cell(found[f, m, b]) for b in budgets)] for f in families for m in methods if m != EXACT]
+    return table(title, ["problem", "method", *map(str, budgets)], rows)
 
-    figure = Figure(figsize=(10, 4.5), layout="constrained")
-    axes = figure.subplots()
-    families = list(distance)
-    methods = list(distance[families[0]])
-    for k, method in enumerate(methods):
-        heights = [distance[f][method]["sw2_over_floor"] for f in families]
-        axes.bar([i + (k - len(methods) / 2) * 0.13 for i in range(len(families))], heights, width=0.12, label=method)
-    axes.axhline(1, color="black", linewidth=0.8)
-    axes.set(yscale="log", ylabel="sliced W2 over the floor", xticks=range(len(families)))
-    axes.set_xticklabels(families, rotation=20, ha="right")
-    axes.legend(fontsize=8, ncols=3)
-    figure.savefig(path, dpi=110)
+
+def _names(scores: Iterable[Score]) -> tuple[list[str], list[str]]:
+    listed = list(scores)
+    return list(dict.fromkeys(s.family for s in listed)), list(dict.fromkeys(s.method for s in listed))
+
+
+def _with_range(score: Score) -> str:
+    return f"{score.sw2_over_floor:.3g} ({score.least:.3g} to {score.greatest:.3g})"
+
+
+def _step_size(score: Score) -> str:
+    return f"{score.step_size:.3g}"
+
+
+def _calibration_table(calibrations: list[Calibration]) -> str:
+    rows = [[c.method, *(f"{v:.3f}" for v in (c.coverage_50, c.coverage_90, c.sbc_deviation, c.tarp_deviation))] for c in calibrations]
+    header = ["method", "50% coverage", "90% coverage", "SBC deviation", "TARP deviation"]
+    return table("Calibration on a unimodal problem", header, rows)
+
+
+def _curves(scores: list[Score], x: Callable[[Score], float], label: str) -> Figure:
+    """One panel per family: sliced W2 over the floor against ``x``, the exact sets' own range as a band."""
+    families, methods = _names(scores)
+    figure = Figure(figsize=(13, 6.5), layout="constrained")
+    panels = figure.subplots(2, 4, sharey=True, squeeze=False).flatten()
+    for panel, family in zip(panels, families, strict=False):
+        for method in methods:
+            rows = [s for s in scores if (s.family, s.method) == (family, method)]
+            if method == EXACT:
+                panel.axhspan(rows[0].least, rows[0].greatest, color="black", alpha=0.15, label=method)
+            else:
+                panel.plot([x(s) for s in rows], [s.sw2_over_floor for s in rows], marker="o", markersize=3, label=method)
+        panel.set(xscale="log", yscale="log", title=family)
+    for panel in panels[len(families) :]:
+        panel.set_axis_off()
+    figure.supxlabel(label)
+    figure.supylabel("sliced W2 over the floor")
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper center", ncols=7, fontsize=9)
+    return figure
+
+
+def _calibration(calibrations: list[Calibration]) -> Figure:
+    """The SBC coordinate farthest from uniform ranks, and TARP's expected coverage, each less the level."""
+    figure = Figure(figsize=(11, 4), layout="constrained")
+    left, right = figure.subplots(1, 2, sharey=True)
+    for c in calibrations:
+        gaps = [[a - level for a, level in zip(curve, c.levels, strict=True)] for curve in c.sbc]
+        left.plot(c.levels, max(gaps, key=lambda g: max(map(abs, g))), label=c.method)
+        right.plot(c.levels, [a - level for a, level in zip(c.tarp, c.levels, strict=True)])
+    left.set(title="SBC, worst coordinate", xlabel="level", ylabel="share of simulations below the level, less the level")
+    right.set(title="TARP", xlabel="credibility level")
+    figure.legend(loc="outside lower center", ncols=4, fontsize=9)
+    return figure

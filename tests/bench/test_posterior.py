@@ -7,9 +7,19 @@ import sys
 import pytest
 import torch
 
+from bench._problems import GridPosterior, LinearProblem, mixture_prior, moments
+from bench._tuning import best_step_size
 from bench.posterior import metrics
+from bench.posterior.calibration import calibrate
 from bench.posterior.families import FAMILIES, PAIR
-from bench.posterior.report import tables
+from bench.posterior.methods import METHODS, Outcome, exactly
+from bench.posterior.scores import Score, Yardstick
+
+LEVELS = torch.linspace(0, 1, 21, dtype=torch.float64)
+
+
+def generator(seed):
+    return torch.Generator().manual_seed(seed)
 
 
 def normal(n, d, seed):
@@ -31,7 +41,8 @@ def test_ranks_of_exact_samples_are_calibrated_and_of_narrow_ones_are_not():
         all_ranks = torch.stack([metrics.ranks(width * normal(n, 3, 10 + i), t) for i, t in enumerate(truths)])
         # 1200 intervals, each right with probability p: standard error below 0.015
         assert metrics.coverage(all_ranks, n, 0.9) == pytest.approx(expected, abs=0.06)
-        assert (metrics.uniformity(all_ranks, n) < 0.09) == (width == 1.0)
+        gap = metrics.rank_distribution(all_ranks, n, LEVELS) - LEVELS[:, None]
+        assert (gap.abs().max() < 0.09) == (width == 1.0)
 
 
 def test_tarp_tells_right_from_overconfident():
@@ -40,7 +51,8 @@ def test_tarp_tells_right_from_overconfident():
         credibilities = [
             metrics.tarp_credibility(width * normal(50, 3, 10 + i), t, r) for i, (t, r) in enumerate(zip(truths, references, strict=True))
         ]
-        assert (metrics.tarp_error(torch.tensor(credibilities)) < 0.09) == right
+        gap = metrics.tarp_coverage(torch.tensor(credibilities), LEVELS) - LEVELS
+        assert (gap.abs().max() < 0.09) == right
 
 
 @pytest.mark.parametrize("name", list(FAMILIES))
@@ -57,8 +69,6 @@ def test_every_family_has_an_exact_posterior_that_explains_its_measurement(name)
 
 
 def test_the_grid_posterior_agrees_with_the_closed_form():
-    from bench._problems import GridPosterior, LinearProblem, mixture_prior, moments
-
     problem = LinearProblem.random(mixture_prior(2, 3, separation=0.9), m=1, noise_std=0.3)
     assert problem.prior.image_shape == PAIR
     draws = GridPosterior(problem.prior, problem.model, problem.y).sample(20_000, torch.Generator().manual_seed(0)).flatten(1)
@@ -66,12 +76,56 @@ def test_the_grid_posterior_agrees_with_the_closed_form():
     assert ((draws.mean(0) - mean).abs() < 4.5 * (covariance.diag() / 20_000).sqrt() + 1e-3).all()
 
 
-def test_the_command_writes_results_table_and_plot(tmp_path):
-    options = ["--samples", "40", "--problems", "1", "--simulations", "2", "--families", "one bit, d 2", "--out", str(tmp_path)]
-    subprocess.run([sys.executable, "-m", "bench.posterior", *options], check=True, capture_output=True, timeout=200)
+def test_exact_sampling_scores_the_floor_and_a_wrong_law_does_not():
+    yardsticks = [Yardstick.of(FAMILIES["6 modes, d 16, m 2"](seed), 400, seed) for seed in range(3)]
+    exact = Score.of(exactly, yardsticks, "", "", 0, None)
+    assert exact.least > 0.5
+    assert exact.greatest < 2
+    prior = Score.of(lambda problem, n, seed: Outcome(problem.prior.sample(n, generator(seed)).flatten(1), 0), yardsticks, "", "", 0, None)
+    assert prior.least > 3
+    diverged = Score.of(lambda problem, n, seed: Outcome(None, 0), yardsticks, "", "", 0, None)
+    assert diverged.sw2_over_floor == float("inf")
+
+
+def test_exact_sampling_is_calibrated_and_the_prior_is_not():
+    exact = calibrate("exact", exactly, 200, 40)
+    # 1600 intervals of 200 independent truths; the largest of 8 x 21 gaps of 200 ranks stays under 0.15 (Kolmogorov at 0.1%, 8 times)
+    assert exact.coverage_90 == pytest.approx(0.9, abs=0.03)
+    assert exact.sbc_deviation < 0.15
+    assert exact.tarp_deviation < 0.14
+    shifted = calibrate("shifted", lambda p, n, seed: Outcome(exactly(p, n, seed).samples + 0.5, 0), 200, 40)
+    assert shifted.coverage_90 < 0.85
+    assert shifted.sbc_deviation > 0.3
+
+
+def test_the_walk_ends_between_worse_step_sizes():
+    costs = {}
+
+    def cost(step):
+        costs[step] = abs(step - 0.2) if step < 3 else float("inf")
+        return costs[step]
+
+    for start in (0.01, 1.0, 10.0):
+        costs.clear()
+        best = best_step_size(cost, start)
+        assert best == pytest.approx(0.2, rel=0.35)
+        assert min(costs) < best < max(costs)
+
+
+def test_methods_make_the_calls_that_they_are_asked_for():
+    problem = FAMILIES["gaussian, d 16, m 8"](0)
+    for method in METHODS.values():
+        for calls in (40, 80, 160, 320):
+            assert method.sampler(calls, 0.1).kernel(problem.prior, problem.model, problem.y).nfe == calls
+
+
+def test_the_command_writes_results_tables_and_plots(tmp_path):
+    options = ["--samples", "40", "--problems", "1", "--simulations", "2", "--calls", "40", "--families", "one bit, d 2"]
+    command = [sys.executable, "-m", "bench.posterior", *options, "--out", str(tmp_path)]
+    subprocess.run(command, check=True, capture_output=True, timeout=200)
     results = json.loads((tmp_path / "results.json").read_text())
-    assert set(results["distance"]) == {"one bit, d 2"}
-    assert all(row["nfe"] == 160 for methods in results["distance"].values() for row in methods.values())
-    assert "| DPnP-SMC |" in tables(results)
-    assert "90% coverage" in (tmp_path / "README.md").read_text()
-    assert (tmp_path / "distance.png").stat().st_size > 5000
+    assert {(row["family"], row["calls"]) for row in results["scores"]} == {("one bit, d 2", 0), ("one bit, d 2", 40)}
+    page = (tmp_path / "README.md").read_text()
+    for text in ("exact sampling", "| one bit, d 2 | DPnP-SMC | ", "90% coverage", "CPU seconds"):
+        assert text in page
+    assert all((tmp_path / plot).stat().st_size > 5000 for plot in ("calls.png", "seconds.png", "calibration.png"))
