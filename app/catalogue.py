@@ -8,8 +8,7 @@ from pathlib import Path
 
 import dpnp
 from dpnp import Prior, PriorError, PriorInfo
-from dpnp.priors import prior_info
-from dpnp.priors.folder import CARD
+from dpnp.priors import candidates, prior_info
 
 log = logging.getLogger(__name__)
 
@@ -21,11 +20,11 @@ class UnknownPriorError(LookupError):
 def _offered(folder: Path) -> list[PriorInfo]:
     """The usable priors of a user's folder; a broken one is logged and left out."""
     found: list[PriorInfo] = []
-    for card in sorted(folder.glob(f"*/{CARD}")):
+    for path in candidates(folder):
         try:
-            found.append(prior_info(card.parent))
+            found.append(prior_info(path))
         except PriorError as error:
-            log.warning("prior %s is left out: %s", card.parent.name, error)
+            log.warning("prior %s is left out: %s", path.name, error)
     return found
 
 

@@ -5,7 +5,16 @@ Images are float, channels first, in [-1, 1]; every noise level is a standard de
 
 from dpnp import priors, samplers
 from dpnp.baselines import DPS, LGDMC
-from dpnp.errors import DivergedError, DPnPError, MeasurementError, PriorError, ShapeError, UnknownSamplerError, UnsupportedError
+from dpnp.errors import (
+    DivergedError,
+    DPnPError,
+    MeasurementError,
+    NoiseRangeWarning,
+    PriorError,
+    ShapeError,
+    UnknownSamplerError,
+    UnsupportedError,
+)
 from dpnp.posterior import Posterior
 from dpnp.priors import Prior, PriorInfo, list_priors, load_prior
 from dpnp.samplers import DPnP
@@ -20,6 +29,7 @@ __all__ = [
     "DPnPError",
     "DivergedError",
     "MeasurementError",
+    "NoiseRangeWarning",
     "Posterior",
     "Prior",
     "PriorError",

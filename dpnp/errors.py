@@ -2,7 +2,16 @@
 
 from operators.errors import MeasurementError, ShapeError
 
-__all__ = ["DPnPError", "DivergedError", "MeasurementError", "PriorError", "ShapeError", "UnknownSamplerError", "UnsupportedError"]
+__all__ = [
+    "DPnPError",
+    "DivergedError",
+    "MeasurementError",
+    "NoiseRangeWarning",
+    "PriorError",
+    "ShapeError",
+    "UnknownSamplerError",
+    "UnsupportedError",
+]
 
 
 class DPnPError(Exception):
@@ -23,3 +32,7 @@ class DivergedError(DPnPError):
 
 class UnsupportedError(DPnPError):
     """The requested method needs a structure that this forward model does not declare."""
+
+
+class NoiseRangeWarning(UserWarning):
+    """A prior was asked for a noise level that its network was not trained on."""

@@ -2,21 +2,27 @@
 
 from dpnp.priors.base import ImageShape, Prior
 from dpnp.priors.batched import BatchedPrior
+from dpnp.priors.diffusion import DiffusionPrior
 from dpnp.priors.edm import EDMDenoiser, EDMPrior
 from dpnp.priors.gaussian import Gaussian, GaussianMixture
+from dpnp.priors.info import PriorInfo
 from dpnp.priors.linear import LinearDenoiser
-from dpnp.priors.shipped import PriorInfo, list_priors, load_prior, prior_info
+from dpnp.priors.load import candidates, list_priors, load_prior, prior_info
+from dpnp.priors.network import NetworkPrior
 
 __all__ = [
     "BatchedPrior",
+    "DiffusionPrior",
     "EDMDenoiser",
     "EDMPrior",
     "Gaussian",
     "GaussianMixture",
     "ImageShape",
     "LinearDenoiser",
+    "NetworkPrior",
     "Prior",
     "PriorInfo",
+    "candidates",
     "list_priors",
     "load_prior",
     "prior_info",

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import pixel_shuffle, pixel_unshuffle
 
-from dpnp.priors.base import ImageShape, check_denoiser_input
+from dpnp.priors.base import check_denoiser_input
 from dpnp.priors.linear import LinearDenoiser
+from dpnp.priors.network import NetworkPrior
 
 NOISE_EMBEDDING_SCALE = 2.5  # of ln(sigma): smooth over the trained range in the U-Net's sinusoidal embedding, whose fastest wave is sin(t)
 
@@ -43,57 +42,14 @@ class EDMDenoiser(nn.Module):
         return estimate + c_out * pixel_shuffle(raw.to(x.dtype), self.patch)
 
 
-def channels_last(denoiser: EDMDenoiser) -> EDMDenoiser:
-    """The same network with its weights laid out channels last, which convolutions prefer on CPUs and tensor cores."""
-    denoiser.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing from the stubs
-    return denoiser
-
-
-class EDMPrior:
+class EDMPrior(NetworkPrior):
     """A trained :class:`EDMDenoiser` as a prior.
 
-    Trajectories stay in float32; ``autocast`` (bfloat16 or float16) is the precision inside the network.
     Noise levels outside the trained range ``sigma_range`` are answered by the network's extrapolation above
     and are exact in the limit below, where ``c_skip -> 1``.
     """
 
-    dtype = torch.float32
-
-    def __init__(
-        self,
-        denoiser: EDMDenoiser,
-        image_shape: ImageShape,
-        *,
-        sigma_range: tuple[float, float],
-        name: str = "",
-        card: dict[str, Any] | None = None,
-        autocast: torch.dtype | None = None,
-    ) -> None:
-        self._denoiser = channels_last(denoiser.eval().requires_grad_(False))
-        self._image_shape = image_shape
-        self.sigma_range = sigma_range
-        self.name = name
-        self.card = card or {}
-        self.autocast = autocast
-
-    @property
-    def image_shape(self) -> ImageShape:
-        """(C, H, W) of one image."""
-        return self._image_shape
-
-    @property
-    def device(self) -> torch.device:
-        """The device that holds the weights."""
-        return next(self._denoiser.parameters()).device
-
-    def state_dict(self) -> dict[str, Tensor]:
-        """The weights of the network and of its linear denoiser."""
-        return self._denoiser.state_dict()
-
-    def to(self, device: torch.device | str) -> EDMPrior:
-        """Move the weights to ``device`` in place; returns the prior."""
-        self._denoiser.to(device)
-        return self
+    network: EDMDenoiser
 
     def denoise(self, x: Tensor, sigma: Tensor) -> Tensor:
         """E[x0 | x0 + sigma e = x]; see :class:`dpnp.priors.base.Prior`. Differentiable in ``x``.
@@ -101,6 +57,4 @@ class EDMPrior:
         Raises ``ValueError`` when the shapes are not (B, C, H, W) and (B,).
         """
         check_denoiser_input(x, sigma, self._image_shape)
-        enabled = self.autocast is not None
-        with torch.autocast(x.device.type, dtype=self.autocast or torch.bfloat16, enabled=enabled):
-            return self._denoiser(x.to(memory_format=torch.channels_last), sigma).contiguous()
+        return self.call(x, sigma)

@@ -15,6 +15,7 @@ from safetensors.torch import load_file, save_file
 from dpnp.errors import PriorError
 from dpnp.priors.base import ImageShape
 from dpnp.priors.edm import EDMDenoiser, EDMPrior
+from dpnp.priors.info import PriorInfo
 from dpnp.priors.linear import LinearDenoiser
 
 WEIGHTS, CARD = "model.safetensors", "card.json"
@@ -23,7 +24,7 @@ FORMAT = "dpnp-edm-1"
 
 def save_prior(prior: EDMPrior, folder: Path, *, training: dict[str, Any], licence: str = "unknown", summary: str = "") -> None:
     """Write ``prior`` to ``folder`` with float16 weights; replaces the folder's previous contents in one rename."""
-    denoiser = prior._denoiser
+    denoiser = prior.network
     settings: dict[str, Any] = dict(denoiser.network.config)  # type: ignore[arg-type]  # a diffusers model's own arguments
     config = {k: v for k, v in settings.items() if not k.startswith("_")}
     card = {
@@ -61,18 +62,34 @@ def read_card(folder: Path) -> dict[str, Any]:
     return card
 
 
-def load_prior_folder(folder: Path, *, name: str, device: torch.device | str = "cpu") -> EDMPrior:
+def recognises(path: Path) -> bool:
+    """Whether ``path`` is a folder with a card."""
+    return (path / CARD).is_file()
+
+
+def info(path: Path) -> PriorInfo:
+    """What the card of the prior in the folder ``path`` says. Raises :class:`dpnp.PriorError` when there is none."""
+    card = read_card(path)
+    try:
+        c, h, w = map(int, card["image_shape"])
+        source = str(card.get("training", {}).get("data", "unknown"))
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise PriorError(f"the card in {path} is not one of a prior: {error!r}") from error
+    return PriorInfo(path.name, (c, h, w), str(card.get("licence", "unknown")), source, str(card.get("summary", "")), path)
+
+
+def load(path: Path, *, name: str, device: torch.device | str = "cpu") -> EDMPrior:
     """Read a prior written by :func:`save_prior`. Raises :class:`PriorError` with the cause when it cannot be used."""
     from diffusers import UNet2DModel  # takes seconds to import: only for those who load a network
 
-    card = read_card(folder)
+    card = read_card(path)
     try:
         c, h, w = card["image_shape"]
         low, high = card["sigma_range"]
         denoiser = EDMDenoiser(UNet2DModel(**card["network"]), _blank_linear((c, h, w), card["linear_rank"]), card.get("patch", 1))
-        denoiser.load_state_dict(load_file(folder / WEIGHTS))
+        denoiser.load_state_dict(load_file(path / WEIGHTS))
     except (KeyError, TypeError, ValueError, RuntimeError, OSError, SafetensorError) as error:
-        raise PriorError(f"the prior in {folder} cannot be loaded: {error}") from error
+        raise PriorError(f"the prior in {path} cannot be loaded: {error}") from error
     shape: ImageShape = (c, h, w)
     return EDMPrior(denoiser, shape, sigma_range=(low, high), name=name, card=card).to(device)
 

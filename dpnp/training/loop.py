@@ -14,9 +14,10 @@ from torch import Tensor
 from tqdm import tqdm
 
 from dpnp.errors import PriorError
-from dpnp.priors.edm import EDMDenoiser, EDMPrior, channels_last
+from dpnp.priors.edm import EDMDenoiser, EDMPrior
 from dpnp.priors.folder import save_prior
 from dpnp.priors.linear import LinearDenoiser
+from dpnp.priors.network import NetworkPrior, channels_last
 from dpnp.training.checkpoint import Progress, load_checkpoint, save_checkpoint, update_ema
 from dpnp.training.config import TrainConfig
 from dpnp.training.data import ImageDataset, to_model_scale
@@ -91,7 +92,7 @@ class Trainer:
         self.progress = Progress(**state["progress"])
         return True
 
-    def start_from(self, prior: EDMPrior) -> None:
+    def start_from(self, prior: NetworkPrior) -> None:
         """Begin with the weights of ``prior`` instead of new ones. Raises :class:`dpnp.PriorError` when its network is another."""
         weights = prior.state_dict()
         try:

@@ -9,7 +9,8 @@ from diffusers import UNet2DModel
 import dpnp
 from dpnp.priors import EDMDenoiser, EDMPrior, Gaussian, LinearDenoiser
 from dpnp.priors.edm import NOISE_EMBEDDING_SCALE
-from dpnp.priors.folder import load_prior_folder, save_prior
+from dpnp.priors.folder import load as load_folder
+from dpnp.priors.folder import save_prior
 from dpnp.training import NetworkConfig
 
 SHAPE = (1, 8, 8)
@@ -95,7 +96,7 @@ def test_the_denoiser_is_differentiable_and_its_weights_are_frozen():
     (gradient,) = torch.autograd.grad(prior.denoise(x, torch.tensor([0.5])).sum(), x)
     assert torch.isfinite(gradient).all()
     assert gradient.abs().max() > 0
-    assert not any(p.requires_grad for p in prior._denoiser.parameters())
+    assert not any(p.requires_grad for p in prior.network.parameters())
 
 
 def test_a_saved_prior_answers_the_same_to_half_precision(tmp_path):
@@ -129,39 +130,39 @@ def edit_card(folder, **changes):
 def test_a_folder_without_a_card_is_refused(folder):
     (folder / "card.json").unlink()
     with pytest.raises(dpnp.PriorError, match=r"has no card\.json"):
-        load_prior_folder(folder, name="x")
+        load_folder(folder, name="x")
 
 
 def test_a_card_of_another_format_is_refused(folder):
     edit_card(folder, format="other-2")
     with pytest.raises(dpnp.PriorError, match="'other-2', expected 'dpnp-edm-1'"):
-        load_prior_folder(folder, name="x")
+        load_folder(folder, name="x")
 
 
 def test_a_card_that_is_not_json_is_refused(folder):
     (folder / "card.json").write_text("{")
     with pytest.raises(dpnp.PriorError, match="not JSON"):
-        load_prior_folder(folder, name="x")
+        load_folder(folder, name="x")
 
 
 def test_truncated_weights_are_refused(folder):
     weights = folder / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-100])
     with pytest.raises(dpnp.PriorError, match="cannot be loaded"):
-        load_prior_folder(folder, name="x")
+        load_folder(folder, name="x")
 
 
 def test_weights_of_another_size_are_refused(folder):
     card = json.loads((folder / "card.json").read_text())
     edit_card(folder, network={**card["network"], "block_out_channels": [8, 32]})
     with pytest.raises(dpnp.PriorError, match="cannot be loaded"):
-        load_prior_folder(folder, name="x")
+        load_folder(folder, name="x")
 
 
 def test_missing_weights_are_refused(folder):
     (folder / "model.safetensors").unlink()
     with pytest.raises(dpnp.PriorError, match="cannot be loaded"):
-        load_prior_folder(folder, name="x")
+        load_folder(folder, name="x")
 
 
 def test_images_that_the_network_cannot_halve_are_refused():

@@ -85,7 +85,7 @@ def test_training_can_start_from_a_prior(data, tmp_path):
     prior = dpnp.load_prior(trainer(data, tmp_path / "first").run(), device="cpu")
     second = trainer(data, tmp_path / "second")
     second.start_from(prior)
-    assert torch.equal(weights(second), torch.cat([p.flatten() for p in prior._denoiser.parameters()]))
+    assert torch.equal(weights(second), torch.cat([p.flatten() for p in prior.network.parameters()]))
     wider = SMALL.model_copy(update={"network": NetworkConfig(patch=1, channels=(8, 24), norm_groups=4, attention_head_dim=8)})
     with pytest.raises(dpnp.PriorError, match="other shapes"):
         trainer(data, tmp_path / "wider", wider).start_from(prior)

@@ -1,0 +1,82 @@
+"""``load_prior``: from a name, a path or a Hugging Face id to a prior, whatever the checkpoint's format."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Protocol
+
+import torch
+
+from dpnp.errors import PriorError
+from dpnp.priors import diffusers, folder, hub
+from dpnp.priors.folder import CARD
+from dpnp.priors.info import PriorInfo
+from dpnp.priors.network import NetworkPrior
+
+SHIPPED = Path(__file__).parent / "shipped"
+
+
+class Format(Protocol):
+    """A module that reads one kind of checkpoint."""
+
+    def recognises(self, path: Path) -> bool:
+        """Whether ``path`` looks like one; nothing is loaded."""
+        ...
+
+    def info(self, path: Path) -> PriorInfo:
+        """What it says of itself, without loading weights. Raises :class:`dpnp.PriorError`."""
+        ...
+
+    def load(self, path: Path, *, name: str, device: torch.device | str) -> NetworkPrior:
+        """The prior. Raises :class:`dpnp.PriorError`."""
+        ...
+
+
+FORMATS: tuple[Format, ...] = (folder, diffusers)
+
+
+def format_of(path: Path) -> Format:
+    """The format of the checkpoint at ``path``. Raises :class:`dpnp.PriorError` when it is none."""
+    for candidate in FORMATS:
+        if candidate.recognises(path):
+            return candidate
+    raise PriorError(f"{path} is not a prior: it has no {CARD}, and is no diffusers folder and no guided-diffusion state dict")
+
+
+def list_priors(folder: Path | None = None) -> list[PriorInfo]:
+    """The priors in ``folder`` (default: the shipped ones), by name. Raises :class:`dpnp.PriorError` when one is broken."""
+    return [prior_info(path) for path in candidates(folder or SHIPPED)]
+
+
+def candidates(folder: Path) -> list[Path]:
+    """The sub-folders and files of ``folder`` that look like a checkpoint, by name."""
+    return sorted(path for path in folder.glob("*") if any(f.recognises(path) for f in FORMATS))
+
+
+def prior_info(path: Path) -> PriorInfo:
+    """What the prior at ``path`` says of itself. Raises :class:`dpnp.PriorError` when there is none."""
+    return format_of(path).info(path)
+
+
+def load_prior(name: str | Path, device: torch.device | str | None = None) -> NetworkPrior:
+    """Load a prior by shipped name, local path or Hugging Face id, onto ``device`` (default: a GPU when there is one).
+
+    Nothing in a checkpoint is executed: weights come from safetensors, or from pickles that hold tensors alone.
+    Raises :class:`dpnp.PriorError`, which lists the known names, when there is none of that name or it cannot be used.
+    """
+    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    shipped, path = SHIPPED / str(name), Path(name)
+    if (shipped / CARD).is_file():
+        path = shipped
+    elif not path.exists():
+        path = _fetch(str(name))
+        return format_of(path).load(path, name=str(name), device=device)
+    return format_of(path).load(path, name=path.stem if path.is_file() else path.name, device=device)
+
+
+def _fetch(name: str) -> Path:
+    if not hub.is_id(name):
+        known = ", ".join(info.name for info in list_priors()) or "none"
+        raise PriorError(f"unknown prior {name!r}: neither a shipped prior ({known}) nor a local path nor a Hugging Face id (owner/name)")
+    prior_info(hub.fetch_configs(name))  # before gigabytes of weights for nothing
+    return hub.fetch_weights(name)

@@ -1,0 +1,72 @@
+"""What every prior with a network has in common: weights, precision, and the noise levels that it was trained on."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any, Self
+
+import torch
+from torch import Tensor, nn
+
+from dpnp.priors.base import ImageShape
+
+
+class NetworkPrior(ABC):
+    """A frozen network, its weights laid out channels last, which convolutions prefer on CPUs and tensor cores.
+
+    ``sigma_range`` are the trained noise levels in [-1, 1] scale. Images stay in float32; ``autocast`` (bfloat16 or float16) is the
+    precision inside the network. ``card`` says where the weights are from.
+    """
+
+    dtype = torch.float32
+
+    def __init__(
+        self,
+        network: nn.Module,
+        image_shape: ImageShape,
+        *,
+        sigma_range: tuple[float, float],
+        name: str = "",
+        card: dict[str, Any] | None = None,
+        autocast: torch.dtype | None = None,
+    ) -> None:
+        self.network = channels_last(network.eval().requires_grad_(False))
+        self._image_shape = image_shape
+        self.sigma_range = sigma_range
+        self.name = name
+        self.card = card or {}
+        self.autocast = autocast
+
+    @property
+    def image_shape(self) -> ImageShape:
+        """(C, H, W) of one image."""
+        return self._image_shape
+
+    @property
+    def device(self) -> torch.device:
+        """The device that holds the weights."""
+        return next(self.network.parameters()).device
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """The weights."""
+        return self.network.state_dict()
+
+    def to(self, device: torch.device | str) -> Self:
+        """Move the weights to ``device`` in place; returns the prior."""
+        self.network.to(device)
+        return self
+
+    @abstractmethod
+    def denoise(self, x: Tensor, sigma: Tensor) -> Tensor:
+        """E[x0 | x0 + sigma e = x]; see :class:`dpnp.priors.base.Prior`."""
+
+    def call(self, x: Tensor, label: Tensor) -> Tensor:
+        """The network on ``x`` (B, C, H, W) and one label per image (B,), in its own precision; the answer is in float32."""
+        with torch.autocast(x.device.type, dtype=self.autocast or torch.bfloat16, enabled=self.autocast is not None):
+            raw: Tensor = self.network(x.to(memory_format=torch.channels_last), label)
+        return raw.to(x.dtype).contiguous()
+
+
+def channels_last(network: nn.Module) -> nn.Module:
+    """The same network with its weights laid out channels last."""
+    return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing from the stubs
