@@ -19,7 +19,9 @@ class Settings(BaseSettings):
     host: str = Field("127.0.0.1", description="address to listen on; 0.0.0.0 for every interface")
     port: int = Field(8000, ge=0, le=65535, description="port to listen on; 0 takes a free one")
     data_dir: Path = Field(Path("data"), description="folder of the embedded database and of all files")
-    database_url: str | None = Field(None, description="SQLAlchemy URL of the job store; an SQLite file in the data folder if not given")
+    database_url: str | None = Field(
+        None, description="job store, such as postgresql://user:password@host/name; an SQLite file in the data folder if not given"
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least severe log line that is written")
 
     prior: str = Field("faces-64", description="the prior of a request that names none; loaded before the service is ready")

@@ -27,6 +27,8 @@ MEDIA_TYPE = "application/problem+json"
 PREFIX = "urn:dpnp:problem:"
 RETRY_SECONDS = "5"
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
+STORE_FULL = ("disk is full", "No space left on device")  # what SQLite says, and PostgreSQL
+STORE_ERRORS = (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.TimeoutError)
 
 
 class BadField(BaseModel):
@@ -101,14 +103,20 @@ def as_problem(error: Exception) -> ProblemError:
         status, kind, title = found
         headers = {"Retry-After": RETRY_SECONDS} if status == 429 else None
         return ProblemError(status, kind, title, str(error), headers=headers)
-    if (isinstance(error, OSError) and error.errno in DISK_FULL) or "disk is full" in str(error):
+    if _is_disk_full(error):
         return ProblemError(507, "disk-full", "The disk is full", "the service has no room left for this job; try again later")
-    if isinstance(error, sa.exc.OperationalError):
+    if isinstance(error, STORE_ERRORS):
         log.error("the store cannot be reached: %s", error)
         busy = "the job store cannot be reached at the moment"
         return ProblemError(503, "store-unavailable", "Try again", busy, headers={"Retry-After": RETRY_SECONDS})
     log.error("unexpected error", exc_info=error)
     return ProblemError(500, "internal-error", "Internal error", f"{type(error).__name__}; the service's log has the details")
+
+
+def _is_disk_full(error: Exception) -> bool:
+    if isinstance(error, OSError):
+        return error.errno in DISK_FULL
+    return isinstance(error, sa.exc.OperationalError) and any(words in str(error.orig) for words in STORE_FULL)
 
 
 def _validation(error: RequestValidationError) -> ProblemError:
@@ -142,7 +150,7 @@ def install(app: FastAPI) -> None:
             return _http(request, error).response()
         return as_problem(error).response()
 
-    known = [RequestValidationError, HTTPException, ProblemError, SpecError, OSError, sa.exc.OperationalError, *KINDS, Exception]
+    known = [RequestValidationError, HTTPException, ProblemError, SpecError, OSError, *STORE_ERRORS, *KINDS, Exception]
     for kind in known:
         app.add_exception_handler(kind, handle)
 

@@ -14,16 +14,19 @@ DRAIN_SECONDS = 5
 
 
 def serve(settings: Settings | None = None) -> None:
-    """Listen until interrupted. Prints the address once it is known. Raises ``OSError`` when the address is taken."""
+    """Listen until interrupted. Prints the address once it is known. Raises ``OSError`` when the address is taken.
+
+    Raises :class:`app.store.StoreError` or ``sqlalchemy.exc.OperationalError`` when the job store cannot be used.
+    """
     settings = settings or Settings()
     set_up_logging(settings.log_level)
-    listener = _listen(settings.host, settings.port)
-    engine = EmbeddedEngine(settings)
-    engine.start()
-    try:
-        _run(settings, engine, listener)
-    finally:
-        engine.stop()
+    with _listen(settings.host, settings.port) as listener:
+        engine = EmbeddedEngine(settings)
+        engine.start()
+        try:
+            _run(settings, engine, listener)
+        finally:
+            engine.stop()
 
 
 def _run(settings: Settings, engine: EmbeddedEngine, listener: socket.socket) -> None:

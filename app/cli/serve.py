@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated, Any
 
 import typer
@@ -16,7 +18,8 @@ def serve(
 
     settings = read_settings(**{k: v for k, v in {"host": host, "port": port}.items() if v is not None})
     try:
-        run(settings)
+        with store_errors():
+            run(settings)
     except OSError as error:
         raise typer.BadParameter(f"cannot listen on {settings.host}:{settings.port}: {error.strerror or error}") from error
 
@@ -32,3 +35,19 @@ def read_settings(**given: Any) -> Any:
     except pydantic.ValidationError as error:
         lines = [f"{PREFIX}{str(e['loc'][0]).upper() if e['loc'] else ''}: {e['msg']}" for e in error.errors()]
         raise typer.BadParameter("; ".join(lines)) from error
+
+
+@contextmanager
+def store_errors() -> Iterator[None]:
+    """A message in place of a traceback when the job store cannot be used."""
+    import sqlalchemy as sa
+
+    from app.store import StoreError
+
+    try:
+        yield
+    except StoreError as error:
+        raise typer.BadParameter(str(error), param_hint="DPNP_DATABASE_URL") from error
+    except sa.exc.OperationalError as error:
+        typer.echo(f"Error: the job store cannot be reached: {str(error.orig).strip()}", err=True)
+        raise typer.Exit(1) from error

@@ -61,6 +61,10 @@ class Transactions:
             guard.append(jobs.c.lease_token == token)
         return connection.execute(jobs.update().where(*guard).values(**values)).rowcount == 1
 
+    def _lock(self, connection: sa.Connection, job_id: str) -> None:
+        """From here to the end of the transaction nobody else changes the job. (An SQLite transaction that writes is alone anyway.)"""
+        connection.execute(sa.select(jobs.c.id).where(jobs.c.id == job_id).with_for_update())
+
     def _record(self, connection: sa.Connection, job_id: str, kind: str) -> None:
         data = event_data(self._job(connection, job_id))
         connection.execute(events.insert().values(job_id=job_id, type=kind, data=data))

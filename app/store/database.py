@@ -1,4 +1,7 @@
-"""Engine set-up, the tables and the database's clock: all that depends on the kind of database is here."""
+"""Engine set-up, the tables and the database's clock: all that depends on the kind of database is here.
+
+A change of the tables goes into a new file of :mod:`app.store.migrations.versions` as well.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,14 @@ import sqlalchemy as sa
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
+from app.store.errors import StoreUrlError
+from app.store.migrations import upgrade
+
 BUSY_TIMEOUT_MS = 15_000
+SQLITE = "sqlite"
+POSTGRESQL = "postgresql+psycopg"
+DRIVERS = {"sqlite": SQLITE, "postgresql": POSTGRESQL, "postgres": POSTGRESQL}
+EXAMPLE = "postgresql://user:password@host/database"
 
 metadata = sa.MetaData()
 
@@ -26,7 +36,7 @@ jobs = sa.Table(
     sa.Column("total", sa.Integer, nullable=False, default=0),
     sa.Column("attempt", sa.Integer, nullable=False, default=0),
     sa.Column("error", sa.JSON(none_as_null=True)),
-    sa.Column("lease_token", sa.Integer, nullable=False, default=0, comment="fencing token: grows with every claim"),
+    sa.Column("lease_token", sa.Integer, nullable=False, default=0, doc="fencing token: grows with every claim"),
     sa.Column("lease_until", sa.Double),
     sa.Column("worker", sa.String(64)),
     sa.Index("jobs_by_status", "status", "seq"),
@@ -56,7 +66,7 @@ workers = sa.Table(
     "workers",
     metadata,
     sa.Column("id", sa.String(64), primary_key=True),
-    sa.Column("state", sa.String(16), nullable=False, comment="starting, ready or broken"),
+    sa.Column("state", sa.String(16), nullable=False, doc="starting, ready or broken"),
     sa.Column("detail", sa.Text, nullable=False, default=""),
     sa.Column("seen_at", sa.Double, nullable=False),
     sa.Column("denoiser_calls", sa.BigInteger, nullable=False, default=0),
@@ -78,16 +88,37 @@ def _sqlite_now(element: now, compiler: Any, **_: Any) -> str:
 
 @compiles(now)
 def _standard_now(element: now, compiler: Any, **_: Any) -> str:
-    return "extract(epoch from clock_timestamp())"
+    return "cast(extract(epoch from clock_timestamp()) as double precision)"
 
 
 def connect(url: str) -> sa.Engine:
-    """An engine whose transactions are durable, with the tables in place."""
-    engine = sa.create_engine(url, pool_size=10, max_overflow=40)
-    if engine.dialect.name == "sqlite":
+    """An engine whose transactions are durable, with the tables in place.
+
+    Raises :class:`app.store.StoreUrlError` for a URL that names no SQLite or PostgreSQL database, and what :func:`upgrade` raises.
+    """
+    parsed = _parse(url)
+    if parsed.drivername == SQLITE:
+        engine = sa.create_engine(parsed, pool_size=10, max_overflow=40)
         _set_up_sqlite(engine)
-    metadata.create_all(engine)
+    else:  # a connection may have died with its server: look before use
+        engine = sa.create_engine(parsed, pool_size=5, max_overflow=20, pool_pre_ping=True)
+    try:
+        upgrade(engine)
+    except BaseException:
+        engine.dispose()
+        raise
     return engine
+
+
+def _parse(url: str) -> sa.URL:
+    try:
+        parsed = sa.make_url(url)
+    except sa.exc.ArgumentError as error:  # the URL may hold a password: it is not repeated
+        raise StoreUrlError(f"expected a URL such as {EXAMPLE}, got something else") from error
+    kind = parsed.drivername.partition("+")[0]
+    if kind not in DRIVERS:
+        raise StoreUrlError(f"expected a URL such as {EXAMPLE}, got one of {kind!r}")
+    return parsed.set(drivername=DRIVERS[kind])
 
 
 def _set_up_sqlite(engine: sa.Engine) -> None:

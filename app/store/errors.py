@@ -5,6 +5,14 @@ class StoreError(Exception):
     """Base of the store's errors."""
 
 
+class StoreUrlError(StoreError):
+    """The URL of the database is of no use."""
+
+
+class DatabaseTooNewError(StoreError):
+    """A later version of the service has changed the database; this one cannot work with it."""
+
+
 class JobNotFoundError(StoreError):
     """No job has this id."""
 

@@ -77,7 +77,7 @@ class Leases(Transactions):
         """Take back the jobs whose lease ran out or whose worker is dead: queue, cancel or fail them."""
         lost = sa.or_(jobs.c.lease_until < now(), jobs.c.worker.in_(list(dead_workers)))
         with self._write() as connection:
-            rows = connection.execute(sa.select(jobs).where(jobs.c.status.in_(LEASED), lost).with_for_update()).all()
+            rows = connection.execute(sa.select(jobs).where(jobs.c.status.in_(LEASED), lost).order_by(jobs.c.seq).with_for_update()).all()
             for row in rows:
                 self._take_back(connection, row, max_attempts)
             return [self._job(connection, row.id) for row in rows]

@@ -119,6 +119,7 @@ class Store(Leases):
     def cancel(self, job_id: str) -> Job:
         """Cancel a job: at once when it waits, at the next look of its worker when it runs; a finished one stays as it is."""
         with self._write() as connection:
+            self._lock(connection, job_id)  # or the job could go back to the queue between the two looks
             if not self._move(connection, job_id, [S.QUEUED], S.CANCELLED, finished_at=now()):
                 self._move(connection, job_id, [S.RUNNING], S.CANCELLING)
             return self._job(connection, job_id)
@@ -135,6 +136,6 @@ class Store(Leases):
         """Forget the jobs that finished more than ``seconds`` ago; returns their ids."""
         old = [jobs.c.status.in_(FINISHED), jobs.c.finished_at < now() - seconds]
         with self._write() as connection:
-            found = list(connection.execute(sa.select(jobs.c.id).where(*old)).scalars())
+            found = list(connection.execute(sa.select(jobs.c.id).where(*old).with_for_update(skip_locked=True)).scalars())
             connection.execute(jobs.delete().where(jobs.c.id.in_(found)))
         return found

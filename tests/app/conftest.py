@@ -12,7 +12,9 @@ from starlette.testclient import TestClient
 from app.api import create_app
 from app.settings import Settings
 from app.store import Store
+from app.store.database import metadata
 from tests.app.helpers import Idle, LiveServer
+from tests.app.postgres import Postgres
 from tests.app.tiny import write_tiny_prior
 
 MakeSettings = Callable[..., Settings]
@@ -40,11 +42,42 @@ def settings(make_settings: MakeSettings) -> Settings:
     return make_settings()
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    store = Store(f"sqlite:///{tmp_path / 'store.sqlite3'}")
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    server = Postgres()
+    yield server
+    server.remove()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """An empty database of each kind."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'store.sqlite3'}"
+    server: Postgres = request.getfixturevalue("postgres")
+    return server.database()
+
+
+@pytest.fixture(scope="session")
+def postgres_store(postgres: Postgres) -> Iterator[Store]:
+    store = Store(postgres.database())
     yield store
     store.close()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+    """An empty store of each kind."""
+    if request.param == "postgresql":
+        store: Store = request.getfixturevalue("postgres_store")
+        with store._write() as connection:
+            for table in reversed(metadata.sorted_tables):
+                connection.execute(table.delete())
+        yield store
+    else:
+        store = Store(f"sqlite:///{tmp_path / 'store.sqlite3'}")
+        yield store
+        store.close()
 
 
 @pytest.fixture

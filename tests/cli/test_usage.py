@@ -99,6 +99,15 @@ def test_bad_settings_of_serve(dpnp: Dpnp, monkeypatch: pytest.MonkeyPatch) -> N
     refused(dpnp("serve"), "DPNP_WORKERS")
 
 
+def test_a_job_store_of_no_use_is_a_message(dpnp: Dpnp, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DPNP_DATABASE_URL", "mysql://user:secret@host/x")
+    refused(dpnp("serve", "--port", "0"), "DPNP_DATABASE_URL")
+    monkeypatch.setenv("DPNP_DATABASE_URL", "postgresql://127.0.0.1:1/x")
+    result = dpnp("serve", "--port", "0")
+    assert result.exit_code == 1
+    assert "the job store cannot be reached" in result.stderr
+
+
 def test_bad_arguments_of_train(dpnp: Dpnp, tmp_path: Path) -> None:
     images = np.zeros((2, 8, 8), np.uint8)
     np.savez(tmp_path / "faces.npz", train=images, val=images)
