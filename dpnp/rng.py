@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from typing import Any
 
@@ -38,6 +39,13 @@ class SampleStreams:
         for row, generator in zip(draws, self._generators, strict=True):
             row.uniform_(generator=generator)
         return draws
+
+    def fork(self) -> SampleStreams:
+        """Streams of their own for a draw that takes a random number of numbers: these move on by one number per sample."""
+        seeds = [int(torch.randint(2**62, (), generator=g, device=self.device)) for g in self._generators]
+        fork = copy.copy(self)
+        fork._generators = [torch.Generator(self.device).manual_seed(seed) for seed in seeds]
+        return fork
 
     def _empty(self, shape: tuple[int, ...]) -> Tensor:
         return torch.empty((len(self), *shape), dtype=self.dtype, device=self.device)

@@ -1,8 +1,19 @@
 """Proximal consistency samplers (PCS): draws that agree with the measurement and stay near the current image."""
 
 from dpnp.consistency.base import ConsistencySampler, Draw, Memory
+from dpnp.consistency.entrywise import EntrywiseExact
 from dpnp.consistency.exact import PerturbAndSolve, SpectralGaussian
 from dpnp.consistency.mala import MALA
 from dpnp.consistency.select import Consistency, consistency_sampler
 
-__all__ = ["MALA", "Consistency", "ConsistencySampler", "Draw", "Memory", "PerturbAndSolve", "SpectralGaussian", "consistency_sampler"]
+__all__ = [
+    "MALA",
+    "Consistency",
+    "ConsistencySampler",
+    "Draw",
+    "EntrywiseExact",
+    "Memory",
+    "PerturbAndSolve",
+    "SpectralGaussian",
+    "consistency_sampler",
+]

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from dpnp.consistency.base import Draw, Memory
+from dpnp.consistency.metric import FLAT, Metric
 from dpnp.rng import SampleStreams
 from operators import ForwardModel
 
@@ -28,9 +29,9 @@ class Point:
 class MALA:
     """Metropolis-adjusted Langevin chains for U(x) = -log p(y | x) + |x - x_k|² / (2 eta²), one per sample.
 
-    The proposal follows the exact Ornstein-Uhlenbeck flow of the quadratic part for a time t (the exponential integrator), with the
-    likelihood's gradient g frozen: for r = exp(-t),
-    ``x' ~ N(x_k + r (x - x_k) + (1 - r) eta² g(x), eta² (1 - r²) I)``.
+    With P = (I/eta² + G)^-1, G the metric's guess of the likelihood's curvature, the proposal follows the exact Ornstein-Uhlenbeck flow
+    of N(x_k, P) for a time t (the exponential integrator), with the rest of the gradient frozen: for r = exp(-t),
+    ``x' ~ N(x - (1 - r) P U'(x), (1 - r²) P)``.
     It is accepted with the true Metropolis-Hastings ratio, per chain. During the first ``adapt`` share of the ``steps`` of a call log t
     of each chain is driven towards an acceptance of 57% (Roberts & Rosenthal 1998), then frozen, so that the rest of the call is a
     Markov chain with the exact invariant law. Exact as ``steps`` grows.
@@ -41,6 +42,7 @@ class MALA:
     steps: int = 40
     adapt: float = 0.5
     metropolis: bool = True
+    metric: Metric = FLAT
 
     def init(self, n: int) -> Memory:
         """Every chain starts with the time step at which noise and decay balance."""
@@ -71,12 +73,11 @@ class MALA:
 
     def step(self, point: Point, x_k: Tensor, eta: float, log_time: Tensor, streams: SampleStreams) -> tuple[Point, Tensor]:
         """One Metropolis-adjusted step; returns the new point and the acceptance probabilities (B,)."""
-        r = torch.exp(-log_time.exp()).reshape(-1, 1, 1, 1)
-        spread = eta * torch.sqrt(-torch.expm1(-2 * log_time.exp())).reshape(-1, 1, 1, 1)
-        noise = streams.normal(tuple(x_k.shape[1:]))
-        proposal = self.evaluate(self._mean(point, x_k, eta, r) + spread * noise)
-        forward = noise
-        backward = (point.x - self._mean(proposal, x_k, eta, r)) / spread
+        move = -torch.expm1(-log_time.exp()).reshape(-1, 1, 1, 1)
+        spread = torch.sqrt(-torch.expm1(-2 * log_time.exp())).reshape(-1, 1, 1, 1)
+        forward = streams.normal(tuple(x_k.shape[1:]))
+        proposal = self.evaluate(self._mean(point, x_k, eta, move) + spread * self.metric.power(forward, 0.5, eta))
+        backward = self.metric.power(point.x - self._mean(proposal, x_k, eta, move), -0.5, eta) / spread
         log_ratio = (
             proposal.log_likelihood
             - point.log_likelihood
@@ -88,9 +89,8 @@ class MALA:
         accept = (streams.uniform() < probability) | (not self.metropolis)
         return _select(accept, proposal, point), probability
 
-    @staticmethod
-    def _mean(point: Point, x_k: Tensor, eta: float, r: Tensor) -> Tensor:
-        return x_k + r * (point.x - x_k) + (1 - r) * eta**2 * point.gradient
+    def _mean(self, point: Point, x_k: Tensor, eta: float, move: Tensor) -> Tensor:
+        return point.x + move * self.metric.power(point.gradient - (point.x - x_k) / eta**2, 1.0, eta)
 
 
 def _norms(x: Tensor) -> Tensor:

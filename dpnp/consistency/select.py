@@ -7,22 +7,30 @@ from typing import Literal
 from torch import Tensor
 
 from dpnp.consistency.base import ConsistencySampler
+from dpnp.consistency.entrywise import EntrywiseExact, entry_law
 from dpnp.consistency.exact import PerturbAndSolve, SpectralGaussian
 from dpnp.consistency.mala import MALA
+from dpnp.consistency.metric import metric_for
 from dpnp.errors import UnsupportedError
 from operators import ForwardModel
 from operators.maps import LinearMap
-from operators.noise import GaussianNoise
+from operators.noise import GaussianNoise, SeparableNoise
 
 Consistency = Literal["auto", "exact", "mala"]
 
 
 def exact_sampler(model: ForwardModel, y: Tensor) -> ConsistencySampler | None:
     """An exact sampler where the structure allows one, else None."""
-    if not (isinstance(model.map, LinearMap) and isinstance(model.noise, GaussianNoise)):
+    map, noise = model.map, model.noise
+    if not isinstance(map, LinearMap):
         return None
-    svd = model.map.svd()
-    return PerturbAndSolve(model.map, y, model.noise.std) if svd is None else SpectralGaussian(svd, y, model.noise.std)
+    if isinstance(noise, GaussianNoise):
+        svd = map.svd()
+        return PerturbAndSolve(map, y, noise.std) if svd is None else SpectralGaussian(svd, y, noise.std)
+    if map.row_gram is None or not isinstance(noise, SeparableNoise):
+        return None
+    law = entry_law(noise, model.measurement_shape == map.output_shape)
+    return None if law is None else EntrywiseExact(map, map.row_gram, law, y)
 
 
 def consistency_sampler(model: ForwardModel, y: Tensor, kind: Consistency, mala_steps: int) -> ConsistencySampler:
@@ -35,4 +43,4 @@ def consistency_sampler(model: ForwardModel, y: Tensor, kind: Consistency, mala_
         return exact
     if kind == "exact":
         raise UnsupportedError(f"{type(model).__name__} has no exact consistency sampler; use consistency='auto' or 'mala'")
-    return MALA(model, y, steps=mala_steps)
+    return MALA(model, y, steps=mala_steps, metric=metric_for(model))

@@ -35,6 +35,10 @@ class Map(ABC):
     def __call__(self, x: Tensor) -> Tensor:
         """a(x), (B, *output_shape)."""
 
+    def gram_diagonal(self) -> Tensor | None:
+        """A guess of the diagonal of J^T J, J the Jacobian, (C, H, W): it preconditions MALA. None when nothing is known."""
+        return None
+
 
 class ThinSVD(ABC):
     """A = U diag(s) V^T with orthonormal columns in U and V; coefficients have shape (B, *rank_shape)."""

@@ -1,7 +1,9 @@
 """Noise models: p(y | a), the only place where a likelihood is written."""
 
 from operators.noise.base import NoiseModel, SeparableNoise
+from operators.noise.cells import CellNoise
+from operators.noise.dither import Dither
 from operators.noise.gaussian import GaussianNoise
-from operators.noise.one_bit import Dither, OneBit
+from operators.noise.quantizer import Quantizer
 
-__all__ = ["Dither", "GaussianNoise", "NoiseModel", "OneBit", "SeparableNoise"]
+__all__ = ["CellNoise", "Dither", "GaussianNoise", "NoiseModel", "Quantizer", "SeparableNoise"]

@@ -15,6 +15,7 @@ from dpnp.rng import SampleStreams
 from dpnp.samplers.population import effective_sample_size, systematic_resample
 from dpnp.samplers.tempering import AdaptiveEtas
 from dpnp.smoothed import GaussianSmoothed, MonteCarloSmoothed, smoothed_likelihood
+from operators.maps import Map
 
 SMC = {"resampling": "smc", "n_iterations": 20, "denoising_steps": 8, "eta_min": 0.1}
 
@@ -147,10 +148,13 @@ def test_the_adaptive_step_is_where_the_conditional_ess_is_the_target(problem):
 
 
 def test_estimated_weights_cannot_choose_eta(problem):
+    class Sine(Map):
+        def __call__(self, x):
+            return problem.model.map(x).sin()
+
     class Bent(operators.ForwardModel):
         image_shape = problem.model.image_shape
-        noise = problem.model.noise
-        map = None
+        map, noise = Sine(), problem.model.noise
 
     with pytest.raises(dpnp.UnsupportedError, match="adaptive_ess"):
         dpnp.DPnP(resampling="smc", adaptive_ess=0.5).kernel(problem.prior, Bent(), problem.y)

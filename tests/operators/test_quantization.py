@@ -7,6 +7,7 @@ import torch
 from pydantic import ValidationError
 
 import operators
+from operators.truncated import truncated_normal
 
 
 @pytest.mark.parametrize("dither", ["logistic", "gaussian"])
@@ -39,3 +40,28 @@ def test_other_values_than_the_two_are_refused():
 def test_bad_parameters_are_named(parameters):
     with pytest.raises(ValidationError, match=next(iter(parameters))):
         operators.build("quantization", parameters, (1, 4, 4))
+
+
+def test_bits_and_looks_are_what_they_say():
+    model = operators.Quantization(image_shape=(1, 30, 40), tau=0.05, dither="gaussian", bits=2, looks=5)
+    assert model.measurement_shape == (5, 1, 30, 40)
+    y = model.simulate(torch.full((1, 30, 40), -0.8, dtype=torch.float64), seed=0)
+    assert set(y.unique().tolist()) <= {-1.0, -1 / 3, 1 / 3, 1.0}
+    below = 0.5 * math.erfc((-0.5 + 0.8) / 0.05 / math.sqrt(2))
+    assert (y > -1).double().mean().item() == pytest.approx(below, abs=4.5 * math.sqrt(below / y.numel()) + 1e-9)
+    model.check_measurement(y)
+    with pytest.raises(operators.MeasurementError, match=r"4 equally spaced levels.*got 1 of 6000"):
+        model.check_measurement(torch.where(torch.arange(6000).reshape(y.shape) == 7, 0.1, y))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_truncated_normals_are_right_far_out_in_the_tail(dtype):
+    """At 30 standard deviations the law is nearly exponential: mean 30 + 1/30 to leading orders."""
+    n = 100_000
+    u = torch.rand(n, generator=torch.Generator().manual_seed(0), dtype=dtype)
+    low, high = torch.tensor(30.0, dtype=dtype), torch.tensor(math.inf, dtype=dtype)
+    excess = (truncated_normal(torch.zeros((), dtype=dtype), 1.0, low, high, u) - 30).double()
+    assert (excess >= 0).all()
+    assert excess.mean().item() == pytest.approx(1 / 30 - 2 / 30**3, abs=4.5 * excess.std().item() / n**0.5)
+    mirrored = truncated_normal(torch.zeros((), dtype=dtype), 1.0, -high, -low, u)
+    assert torch.allclose(mirrored, -(30 + excess.to(dtype)))

@@ -1,0 +1,65 @@
+"""Preconditioners of MALA: the shape of the consistency target, as far as the forward model's structure tells it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from torch import Tensor
+
+from operators import ForwardModel
+from operators.maps import Constant, LinearMap, ThinSVD
+
+
+class Metric(Protocol):
+    """P = (I/eta² + G)^-1 for a guess G of the log-likelihood's negative second derivative."""
+
+    def power(self, v: Tensor, exponent: float, eta: float) -> Tensor:
+        """P^exponent v for ``v`` (B, C, H, W)."""
+        ...
+
+
+@dataclass(frozen=True)
+class FlatMetric:
+    """G = 0: nothing is known of the likelihood."""
+
+    def power(self, v: Tensor, exponent: float, eta: float) -> Tensor:
+        """eta^(2 exponent) v."""
+        return eta ** (2 * exponent) * v
+
+
+@dataclass(frozen=True)
+class DiagonalMetric:
+    """G is diagonal; ``curvature`` (C, H, W)."""
+
+    curvature: Constant
+
+    def power(self, v: Tensor, exponent: float, eta: float) -> Tensor:
+        """Pixel by pixel."""
+        return (1 / eta**2 + self.curvature.like(v)) ** -exponent * v
+
+
+@dataclass(frozen=True)
+class SpectralMetric:
+    """G = A^T A / scale² through the thin SVD of a linear map A."""
+
+    svd: ThinSVD
+    scale: float
+
+    def power(self, v: Tensor, exponent: float, eta: float) -> Tensor:
+        """Coefficient by coefficient in the range of V, eta^(2 exponent) outside it."""
+        outside = eta ** (2 * exponent)
+        inside = (1 / eta**2 + (self.svd.singular_values.like(v) / self.scale).square()) ** -exponent
+        return outside * v + self.svd.lift((inside - outside) * self.svd.project(v))
+
+
+FLAT = FlatMetric()
+
+
+def metric_for(model: ForwardModel) -> Metric:
+    """The best preconditioner that the model's structure gives."""
+    svd = model.map.svd() if isinstance(model.map, LinearMap) else None
+    if svd is not None:
+        return SpectralMetric(svd, model.noise.scale)
+    diagonal = model.map.gram_diagonal()
+    return FLAT if diagonal is None else DiagonalMetric(Constant(diagonal / model.noise.scale**2))

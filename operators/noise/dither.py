@@ -1,0 +1,42 @@
+"""The two laws of dither, standard logistic and standard normal, in log space: tails keep their precision."""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+import torch
+from torch import Tensor
+from torch.nn.functional import logsigmoid
+from torch.special import log_ndtr
+
+Dither = Literal["logistic", "gaussian"]
+
+DITHER_STD: dict[Dither, float] = {"logistic": math.pi / math.sqrt(3), "gaussian": 1.0}
+FAR = 1e6  # stands for infinity in units of the dither, so that gradients stay numbers
+
+
+def draw(shape: torch.Size, dither: Dither, generator: torch.Generator) -> Tensor:
+    """Float64 draws of the dither."""
+    if dither == "gaussian":
+        return torch.randn(shape, generator=generator, dtype=torch.float64)
+    tiny = torch.finfo(torch.float64).tiny
+    return torch.logit(torch.rand(shape, generator=generator, dtype=torch.float64).clamp_min(tiny))
+
+
+def log_interval(low: Tensor, high: Tensor, dither: Dither) -> Tensor:
+    """log P(low < w < high); the ends may be infinite."""
+    low, high = low.clamp(-FAR, FAR), high.clamp(-FAR, FAR)
+    if dither == "logistic":  # sigmoid(b) - sigmoid(a) = sigmoid(b) sigmoid(-a) (1 - exp(a - b))
+        return logsigmoid(high) + logsigmoid(-low) + log1mexp(low - high)
+    right = low + high > 0  # mirror to the left tail, where the two terms differ most
+    a, b = log_ndtr(torch.where(right, -high, low)), log_ndtr(torch.where(right, -low, high))
+    return b + log1mexp(a - b)
+
+
+def log1mexp(x: Tensor) -> Tensor:
+    """log(1 - exp(x)) for x < 0 (Maechler 2012)."""
+    x = x.clamp_max(-torch.finfo(x.dtype).tiny)
+    near = x > -math.log(2)
+    safe_near, safe_far = torch.where(near, x, -0.1), torch.where(near, -1.0, x)
+    return torch.where(near, (-torch.expm1(safe_near)).log(), torch.log1p(-safe_far.exp()))

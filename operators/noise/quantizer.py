@@ -1,0 +1,95 @@
+"""A saturating uniform quantiser of a dithered signal; one bit keeps only the sign."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from operators.errors import MeasurementError
+from operators.noise.cells import CellNoise
+from operators.noise.dither import DITHER_STD, Dither
+from operators.shapes import Shape
+
+TOLERANCE = 1e-3  # of the distance of two levels: what an 8-bit picture may lose
+
+
+@dataclass(frozen=True)
+class Quantizer(CellNoise):
+    """y = Q(a + tau w): the range [-1, 1] in 2^bits equal cells, the outer ones endless; w standard logistic or standard normal.
+
+    The cells are named by equally spaced levels from -1 to 1. One bit is the sign, P(y = +1) = sigmoid(a / tau) (Xu & Chi 2024) or
+    Phi(a / tau). ``looks`` > 1 measures that often, each with its own dither: y gains a first axis.
+    """
+
+    tau: float
+    dither: Dither = "logistic"
+    bits: int = 1
+    looks: int = 1
+
+    @property
+    def levels(self) -> int:
+        """Number of cells."""
+        return int(2**self.bits)
+
+    def measurement_shape(self, output_shape: Shape) -> Shape:
+        return output_shape if self.looks == 1 else (self.looks, *output_shape)
+
+    def check(self, y: Tensor) -> None:
+        code = self._code(y)
+        bad = int((((code - code.round()).abs() > TOLERANCE) | (y.abs() > 1 + TOLERANCE)).sum())
+        if bad:
+            what = "one-bit values -1 or +1" if self.bits == 1 else f"the {self.levels} equally spaced levels from -1 to 1"
+            raise MeasurementError(f"expected {what} in the measurement, got {bad} of {y.numel()} others")
+
+    def encode(self, signal: Tensor) -> Tensor:
+        code = torch.floor((signal + 1) / 2 * self.levels).clamp(0, self.levels - 1)
+        return code * (2 / (self.levels - 1)) - 1
+
+    def cells(self, y: Tensor) -> tuple[Tensor, Tensor]:
+        code = self._code(y).round()
+        width = 2 / self.levels
+        low, high = code * width - 1, (code + 1) * width - 1
+        return torch.where(code == 0, -torch.inf, low), torch.where(code == self.levels - 1, torch.inf, high)
+
+    def sample(self, clean: Tensor, generator: torch.Generator) -> Tensor:
+        return super().sample(clean.expand(self.measurement_shape(clean.shape)), generator)
+
+    def log_prob_entries(self, y: Tensor, clean: Tensor) -> Tensor:
+        if self.looks == 1:
+            return super().log_prob_entries(y, clean)
+        return super().log_prob_entries(y, clean[:, None]).sum(1)
+
+    def smoothed_log_prob_entries(self, y: Tensor, clean: Tensor, std: float) -> Tensor:
+        if self.looks == 1:
+            return super().smoothed_log_prob_entries(y, clean, std)
+        return self._integrate(y, clean, std)
+
+    def misfit(self, y: Tensor, clean: Tensor) -> Tensor:
+        clean = clean if self.looks == 1 else clean[:, None]
+        squares = self._one_bit_squares(y, clean) if self.bits == 1 else self._squares(y, clean)
+        return squares.flatten(1).mean(1).sqrt()
+
+    @property
+    def scale(self) -> float:
+        """Dither and rounding together, for all looks."""
+        rounding = 0.0 if self.bits == 1 else 2 / self.levels / math.sqrt(12)
+        return math.hypot(self.tau * DITHER_STD[self.dither], rounding) / math.sqrt(self.looks)
+
+    def _code(self, y: Tensor) -> Tensor:
+        return (y + 1) / 2 * (self.levels - 1)
+
+    def _one_bit_squares(self, y: Tensor, clean: Tensor) -> Tensor:
+        """(b - p)² / (p (1 - p)) for the bit b with P(b = 1) = p is P(-y) / P(y)."""
+        return (CellNoise.log_prob_entries(self, -y, clean) - CellNoise.log_prob_entries(self, y, clean)).exp()
+
+    def _squares(self, y: Tensor, clean: Tensor) -> Tensor:
+        """(y - E y)² / Var y, by the sum over all levels."""
+        values = torch.linspace(-1, 1, self.levels, dtype=clean.dtype, device=clean.device)
+        p = torch.stack([CellNoise.log_prob_entries(self, v, clean).exp() for v in values])
+        v = values.reshape(-1, *[1] * clean.ndim)
+        mean = (p * v).sum(0)
+        variance = (p * (v - mean).square()).sum(0)
+        return (y - mean).square() / variance.clamp_min(torch.finfo(clean.dtype).tiny)
