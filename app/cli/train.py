@@ -5,9 +5,16 @@ from typing import Annotated
 
 import typer
 
+SYNTHETIC_KERNELS = "kernels"
+
 
 def train(
-    data: Annotated[Path, typer.Argument(help="an .npz file with uint8 arrays 'train' and 'val', (N, H, W) or (N, H, W, 3)")],
+    data: Annotated[
+        Path,
+        typer.Argument(
+            help="an .npz file with uint8 arrays 'train' and 'val', (N, H, W) or (N, H, W, 3); or 'kernels', synthetic blur kernels"
+        ),
+    ],
     out: Annotated[Path, typer.Option(help="the run's folder; OUT/best is the finished prior")],
     steps: Annotated[int, typer.Option(min=1)] = 5000,
     batch_size: Annotated[int, typer.Option(min=1)] = 32,
@@ -29,7 +36,7 @@ def train(
     from pydantic import ValidationError
 
     from dpnp import PriorError, load_prior
-    from dpnp.training import About, DatasetError, NetworkConfig, TrainConfig, Trainer, load_dataset
+    from dpnp.training import About, DatasetError, KernelDataset, NetworkConfig, TrainConfig, Trainer, TrainingData, load_dataset
 
     try:
         config = TrainConfig(
@@ -42,7 +49,7 @@ def train(
             compile=compile,
             network=NetworkConfig.model_validate({"channels": channels.split(","), "patch": patch}),
         )
-        dataset = load_dataset(data)
+        dataset: TrainingData = KernelDataset() if str(data) == SYNTHETIC_KERNELS else load_dataset(data)
     except ValidationError as error:
         raise typer.BadParameter("; ".join(f"{e['loc'][0]}: {e['msg']}" for e in error.errors())) from error
     except DatasetError as error:

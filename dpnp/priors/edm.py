@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import pixel_shuffle, pixel_unshuffle
+from torch.nn.functional import pad, pixel_shuffle, pixel_unshuffle
 
 from dpnp.priors.base import check_denoiser_input
 from dpnp.priors.linear import LinearDenoiser
@@ -21,11 +21,15 @@ class EDMDenoiser(nn.Module):
     B.6) without the assumption that the data are white. For an isotropic model it is EDM's own preconditioning,
     ``c_skip = d²/(s² + d²)``, ``c_out = s d / sqrt(s² + d²)``, with d the data's standard deviation in [-1, 1] scale. Always
     ``c_in = 1/sqrt(s² + d²)`` and ``c_noise = 2.5 ln s``. A model with components is shown W to the network as further channels.
-    ``patch`` x ``patch`` pixels are channels of one pixel to the network.
+    ``patch`` x ``patch`` pixels are channels of one pixel to the network, which sees images padded to the sides ``padded`` (H, W)
+    (default: the image's own) with the data's mean.
     """
 
-    def __init__(self, network: nn.Module, linear: LinearDenoiser, patch: int = 1) -> None:
+    def __init__(self, network: nn.Module, linear: LinearDenoiser, patch: int = 1, padded: tuple[int, int] | None = None) -> None:
         super().__init__()
+        _, height, width = linear.mean.shape
+        more_rows, more_columns = (big - small for big, small in zip(padded or (height, width), (height, width), strict=True))
+        self._margins = (more_columns // 2, -(-more_columns // 2), more_rows // 2, -(-more_rows // 2))
         self.patch = patch
         self.network = network
         self.linear = linear
@@ -38,8 +42,9 @@ class EDMDenoiser(nn.Module):
             seen = c_in * (x - self.linear.mean)
             if self.linear.rank:
                 seen = torch.cat([seen, estimate / self.linear.variance.sqrt()], dim=1)
-        raw = self.network(pixel_unshuffle(seen, self.patch), NOISE_EMBEDDING_SCALE * sigma.log(), return_dict=False)[0]
-        return estimate + c_out * pixel_shuffle(raw.to(x.dtype), self.patch)
+        seen = pixel_unshuffle(pad(seen, self._margins), self.patch)
+        raw = self.network(seen, NOISE_EMBEDDING_SCALE * sigma.log(), return_dict=False)[0]
+        return estimate + c_out * pad(pixel_shuffle(raw.to(x.dtype), self.patch), [-m for m in self._margins])
 
 
 class EDMPrior(NetworkPrior):

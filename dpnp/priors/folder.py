@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from safetensors import SafetensorError
@@ -18,12 +18,26 @@ from dpnp.priors.edm import EDMDenoiser, EDMPrior
 from dpnp.priors.info import PriorInfo
 from dpnp.priors.linear import LinearDenoiser
 
+if TYPE_CHECKING:
+    from diffusers import UNet2DModel
+
 WEIGHTS, CARD = "model.safetensors", "card.json"
 FORMAT = "dpnp-edm-1"
 
 
-def save_prior(prior: EDMPrior, folder: Path, *, training: dict[str, Any], licence: str = "unknown", summary: str = "") -> None:
-    """Write ``prior`` to ``folder`` with float16 weights; replaces the folder's previous contents in one rename."""
+def save_prior(
+    prior: EDMPrior,
+    folder: Path,
+    *,
+    training: dict[str, Any],
+    licence: str = "unknown",
+    summary: str = "",
+    extra: dict[str, Any] | None = None,
+) -> None:
+    """Write ``prior`` to ``folder`` with float16 weights; replaces the folder's previous contents in one rename.
+
+    ``extra`` are further fields of the card, such as a scale that the images are in.
+    """
     denoiser = prior.network
     settings: dict[str, Any] = dict(denoiser.network.config)  # type: ignore[arg-type]  # a diffusers model's own arguments
     config = {k: v for k, v in settings.items() if not k.startswith("_")}
@@ -37,6 +51,7 @@ def save_prior(prior: EDMPrior, folder: Path, *, training: dict[str, Any], licen
         "summary": summary,
         "training": training,
         "network": config,
+        **(extra or {}),
     }
     partial = folder.with_name(folder.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
@@ -86,7 +101,7 @@ def load(path: Path, *, name: str, device: torch.device | str = "cpu") -> EDMPri
     try:
         c, h, w = card["image_shape"]
         low, high = card["sigma_range"]
-        denoiser = EDMDenoiser(UNet2DModel(**card["network"]), _blank_linear((c, h, w), card["linear_rank"]), card.get("patch", 1))
+        denoiser = _blank_denoiser(UNet2DModel(**card["network"]), (c, h, w), card["linear_rank"], card.get("patch", 1))
         denoiser.load_state_dict(load_file(path / WEIGHTS))
     except (KeyError, TypeError, ValueError, RuntimeError, OSError, SafetensorError) as error:
         raise PriorError(f"the prior in {path} cannot be loaded: {error}") from error
@@ -94,6 +109,8 @@ def load(path: Path, *, name: str, device: torch.device | str = "cpu") -> EDMPri
     return EDMPrior(denoiser, shape, sigma_range=(low, high), name=name, card=card).to(device)
 
 
-def _blank_linear(image_shape: ImageShape, rank: int) -> LinearDenoiser:
+def _blank_denoiser(network: UNet2DModel, image_shape: ImageShape, rank: int, patch: int) -> EDMDenoiser:
     d = torch.Size(image_shape).numel()
-    return LinearDenoiser(torch.zeros(image_shape), torch.zeros(rank, d), torch.zeros(rank), torch.ones(()))
+    linear = LinearDenoiser(torch.zeros(image_shape), torch.zeros(rank, d), torch.zeros(rank), torch.ones(()))
+    height, width = network.config["sample_size"]
+    return EDMDenoiser(network, linear, patch, (height * patch, width * patch))

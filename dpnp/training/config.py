@@ -24,18 +24,17 @@ class NetworkConfig(BaseModel):
     norm_groups: int = 32
     dropout: float = Field(0.0, ge=0, lt=1)
 
-    def unet_arguments(self, image_shape: ImageShape, in_channels: int | None = None) -> dict[str, object]:
-        """Keyword arguments of ``diffusers.UNet2DModel`` for images of ``image_shape`` (and more input channels than the image's).
+    def padded(self, image_shape: ImageShape) -> tuple[int, int]:
+        """The smallest sides (H, W) not under the image's that the network can halve once per resolution after the first."""
+        unit = self.patch * 2 ** (len(self.channels) - 1)
+        return -(-image_shape[1] // unit) * unit, -(-image_shape[2] // unit) * unit
 
-        Raises ``ValueError`` when the sides cannot be halved once per resolution after the first.
-        """
+    def unet_arguments(self, image_shape: ImageShape, in_channels: int | None = None) -> dict[str, object]:
+        """Keyword arguments of ``diffusers.UNet2DModel`` for images of ``image_shape`` (and more input channels than the image's)."""
         depth, pixels = len(self.channels), self.patch**2
-        unit = self.patch * 2 ** (depth - 1)
-        if image_shape[1] % unit or image_shape[2] % unit:
-            size = f"{image_shape[1]} x {image_shape[2]}"
-            raise ValueError(f"expected images whose sides are multiples of {unit} (patch {self.patch}, {depth} resolutions), got {size}")
+        height, width = self.padded(image_shape)
         return {
-            "sample_size": (image_shape[1] // self.patch, image_shape[2] // self.patch),
+            "sample_size": (height // self.patch, width // self.patch),
             "in_channels": (in_channels or image_shape[0]) * pixels,
             "out_channels": image_shape[0] * pixels,
             "layers_per_block": self.layers_per_block,

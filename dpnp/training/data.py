@@ -1,9 +1,11 @@
-"""Training images: an .npz file with ``train`` and ``val`` arrays."""
+"""Training data: what the trainer asks for, and an .npz file with ``train`` and ``val`` arrays."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -14,6 +16,33 @@ from dpnp.priors.base import ImageShape
 
 class DatasetError(ValueError):
     """The data set cannot be used for training; the message says what was expected and what came."""
+
+
+class TrainingData(Protocol):
+    """Images to train a prior on, all float32 (N, C, H, W) in [-1, 1] scale."""
+
+    @property
+    def image_shape(self) -> ImageShape:
+        """(C, H, W) of one image."""
+
+    @property
+    def train_images(self) -> int | None:
+        """How many training images there are; None where every batch is new."""
+
+    @property
+    def card(self) -> dict[str, object]:
+        """Further fields of the prior's card."""
+
+    @property
+    def reference(self) -> Tensor:
+        """The images that the linear denoiser is fitted to."""
+
+    @property
+    def validation(self) -> Tensor:
+        """The images that training runs are judged by."""
+
+    def batch(self, n: int, generator: torch.Generator) -> Tensor:
+        """``n`` training images, a function of ``generator`` alone."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +57,30 @@ class ImageDataset:
         """(C, H, W) of one image."""
         c, h, w = self.train.shape[1:]
         return c, h, w
+
+    @property
+    def train_images(self) -> int:
+        """How many training images there are."""
+        return len(self.train)
+
+    @property
+    def card(self) -> dict[str, object]:
+        """Images need no further fields."""
+        return {}
+
+    @property
+    def reference(self) -> Tensor:
+        """All training images."""
+        return to_model_scale(self.train)
+
+    @cached_property
+    def validation(self) -> Tensor:
+        """The ``val`` images."""
+        return to_model_scale(self.val)
+
+    def batch(self, n: int, generator: torch.Generator) -> Tensor:
+        """``n`` training images, drawn with replacement."""
+        return to_model_scale(self.train[torch.randint(len(self.train), (n,), generator=generator)])
 
 
 def to_model_scale(images: Tensor) -> Tensor:

@@ -20,7 +20,7 @@ from dpnp.priors.linear import LinearDenoiser
 from dpnp.priors.network import NetworkPrior, channels_last
 from dpnp.training.checkpoint import Progress, load_checkpoint, save_checkpoint, update_ema
 from dpnp.training.config import TrainConfig
-from dpnp.training.data import ImageDataset, to_model_scale
+from dpnp.training.data import TrainingData
 from dpnp.training.loss import VALIDATION_SIGMAS, denoising_psnr, edm_loss, training_sigmas
 from operators.rng import TRAINING, generator_for
 
@@ -33,11 +33,10 @@ def learning_rate(config: TrainConfig, step: int) -> float:
     return config.learning_rate * warm * 0.5 * (1 + math.cos(math.pi * min(1.0, step / config.steps)))
 
 
-def training_batch(images: Tensor, config: TrainConfig, step: int) -> tuple[Tensor, Tensor, Tensor]:
+def training_batch(data: TrainingData, config: TrainConfig, step: int) -> tuple[Tensor, Tensor, Tensor]:
     """(clean, sigma, noise) of one step: a function of (seed, step) alone, so a resumed run sees the same batches."""
     generator = generator_for(config.seed, TRAINING, step)
-    picks = torch.randint(len(images), (config.batch_size,), generator=generator)
-    clean = to_model_scale(images[picks])
+    clean = data.batch(config.batch_size, generator)
     if config.horizontal_flips:
         flip = torch.rand(config.batch_size, generator=generator) < 0.5
         clean = torch.where(flip.reshape(-1, 1, 1, 1), clean.flip(-1), clean)
@@ -45,18 +44,19 @@ def training_batch(images: Tensor, config: TrainConfig, step: int) -> tuple[Tens
     return clean, sigma, torch.randn(clean.shape, generator=generator)
 
 
-def new_denoiser(data: ImageDataset, config: TrainConfig) -> EDMDenoiser:
+def new_denoiser(data: TrainingData, config: TrainConfig) -> EDMDenoiser:
     """An untrained network around the linear denoiser fitted to the training images."""
     from diffusers import UNet2DModel  # takes seconds to import: only for those who train
 
-    images = to_model_scale(data.train)
+    images = data.reference
     if config.linear_rank == 0:
         linear = LinearDenoiser.isotropic(data.image_shape, images.std().item())
     else:
         mirrored = torch.cat([images, images.flip(-1)])[torch.randperm(2 * len(images))] if config.horizontal_flips else images
         linear = LinearDenoiser.fit(mirrored, min(config.linear_rank, images[0].numel(), len(images)))
     channels = data.image_shape[0] * (2 if linear.rank else 1)
-    return EDMDenoiser(UNet2DModel(**config.network.unet_arguments(data.image_shape, channels)), linear, config.network.patch)
+    network = UNet2DModel(**config.network.unet_arguments(data.image_shape, channels))
+    return EDMDenoiser(network, linear, config.network.patch, config.network.padded(data.image_shape))
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class About:
 class Trainer:
     """One training run in ``folder``: ``checkpoint.pt`` to resume from and ``best/``, the best prior so far."""
 
-    def __init__(self, data: ImageDataset, config: TrainConfig, folder: Path, *, about: About, device: torch.device) -> None:
+    def __init__(self, data: TrainingData, config: TrainConfig, folder: Path, *, about: About, device: torch.device) -> None:
         self.data, self.config, self.folder, self.about, self.device = data, config, folder, about, device
         torch.manual_seed(config.seed)
         self.model = channels_last(new_denoiser(data, config).to(device))
@@ -124,7 +124,7 @@ class Trainer:
         config, step = self.config, self.progress.step
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(config, step)
-        clean, sigma, noise = (t.to(self.device) for t in training_batch(self.data.train, config, step))
+        clean, sigma, noise = (t.to(self.device) for t in training_batch(self.data, config, step))
         with torch.autocast(self.device.type, torch.bfloat16, enabled=config.precision == "bfloat16"):
             loss = self._loss(self.model, clean.to(memory_format=torch.channels_last), sigma, noise)
         self.optimizer.zero_grad(set_to_none=True)
@@ -144,29 +144,29 @@ class Trainer:
         """
         low, high = (math.exp(self.config.log_sigma_mean + k * SIGMA_QUANTILE * self.config.log_sigma_std) for k in (-1, 1))
         prior = EDMPrior(copy.deepcopy(self.ema), self.data.image_shape, sigma_range=(low, high))
-        images = self.data.val[: self.config.validation_images]
+        images = self.data.validation[: self.config.validation_images]
         scores = self.psnr(prior, images)
         mean = sum(scores.values()) / len(scores)
         if mean >= self.progress.best_psnr:
             self.progress.best_psnr = mean
             if last:
-                images = self.data.val
+                images = self.data.validation
                 scores = self.psnr(prior, images)
             about = self.about
             card = self.card(scores, len(images))
-            save_prior(prior, self.folder / "best", training=card, licence=about.licence, summary=about.summary)
+            save_prior(prior, self.folder / "best", training=card, licence=about.licence, summary=about.summary, extra=self.data.card)
         listed = ", ".join(f"{v:.2f} dB at sigma {k}" for k, v in scores.items())
         return f"step {self.progress.step}: denoising PSNR on {len(images)} validation images {listed}"
 
     def psnr(self, prior: EDMPrior, images: Tensor) -> dict[str, float]:
         """Denoising PSNR by noise level."""
-        return {f"{s:g}": denoising_psnr(prior, to_model_scale(images), s) for s in VALIDATION_SIGMAS}
+        return {f"{s:g}": denoising_psnr(prior, images, s) for s in VALIDATION_SIGMAS}
 
     def card(self, scores: dict[str, float], n_images: int) -> dict[str, object]:
         """What the prior's card says of this run."""
         return {
             "data": self.about.source,
-            "train_images": len(self.data.train),
+            "train_images": self.data.train_images,
             "steps": self.progress.step,
             "hours": round(self.progress.seconds / 3600, 2),
             "device": str(self.device),

@@ -59,7 +59,7 @@ def ac_first(bits: Bits, blocks: Sequence[int], lookup: list[int], band: tuple[i
 def ac_refine(bits: Bits, blocks: Sequence[int], lookup: list[int], band: tuple[int, int], low: int, out: array[int]) -> None:
     """Bit ``low`` of the coefficients ``band`` of one component, some of which become non-zero by it."""
     words, at, ended_blocks = bits.words, 0, 0
-    known: list[bool] = np.frombuffer(out, np.int32).reshape(-1, 64)[blocks, band[0] : band[1] + 1].any(1).tolist()
+    known: list[bool] = np.any(np.frombuffer(out, np.int32).reshape(-1, 64)[blocks, band[0] : band[1] + 1], axis=1).tolist()
     for block, corrected in zip(blocks, known, strict=True):
         k, stop = 64 * block + band[0], 64 * block + band[1]
         while k <= stop and not ended_blocks:

@@ -39,10 +39,10 @@ class ExactNetwork(torch.nn.Module):
         return ((exact - (self.sigma_data / total) ** 2 * x) * total / (s * self.sigma_data),)
 
 
-@pytest.mark.parametrize("patch", [1, 2])
+@pytest.mark.parametrize(("patch", "padded"), [(1, None), (2, None), (1, (11, 8)), (3, (12, 9))])
 @pytest.mark.parametrize("sigma", [0.01, 0.3, 1.0, 7.5])
-def test_a_network_with_the_exact_answer_gives_the_exact_denoiser(sigma, patch):
-    denoiser = EDMDenoiser(ExactNetwork(0.2, 0.7, 0.4), LinearDenoiser.isotropic(SHAPE, 0.4), patch)
+def test_a_network_with_the_exact_answer_gives_the_exact_denoiser(sigma, patch, padded):
+    denoiser = EDMDenoiser(ExactNetwork(0.2, 0.7, 0.4), LinearDenoiser.isotropic(SHAPE, 0.4), patch, padded)
     prior = EDMPrior(denoiser, SHAPE, sigma_range=(0.01, 20.0))
     x = torch.randn(3, *SHAPE, generator=torch.Generator().manual_seed(0)) * (0.7**2 + sigma**2) ** 0.5
     expected = (0.7**2 * x + sigma**2 * 0.2) / (0.7**2 + sigma**2)
@@ -165,6 +165,18 @@ def test_missing_weights_are_refused(folder):
         load_folder(folder, name="x")
 
 
-def test_images_that_the_network_cannot_halve_are_refused():
-    with pytest.raises(ValueError, match=r"multiples of 8 .*got 12 x 10"):
-        NetworkConfig(channels=(8, 16, 16), patch=2).unet_arguments((1, 12, 10))
+def test_images_that_the_network_cannot_halve_are_padded(tmp_path):
+    config = NetworkConfig(channels=(8, 16, 16), patch=2, norm_groups=4, attention_head_dim=8)
+    shape = (1, 13, 10)
+    assert config.padded(shape) == (16, 16)
+    assert config.padded((1, 16, 8)) == (16, 8)
+    torch.manual_seed(0)
+    linear = LinearDenoiser.isotropic(shape, 0.4)
+    prior = EDMPrior(EDMDenoiser(UNet2DModel(**config.unet_arguments(shape)), linear, 2, (16, 16)), shape, sigma_range=(0.01, 20.0))
+    x = torch.randn(2, *shape, generator=torch.Generator().manual_seed(0))
+    denoised = prior.denoise(x, torch.tensor([0.3, 2.0]))
+    assert denoised.shape == x.shape
+    save_prior(prior, tmp_path / "odd", training={}, extra={"unit": 7})
+    again = dpnp.load_prior(tmp_path / "odd", device="cpu")
+    assert torch.allclose(again.denoise(x, torch.tensor([0.3, 2.0])), denoised, atol=5e-3)
+    assert again.card["unit"] == 7

@@ -9,7 +9,6 @@ import torch
 import dpnp
 from dpnp.training import About, DatasetError, NetworkConfig, TrainConfig, Trainer, load_dataset
 from dpnp.training.checkpoint import save_checkpoint
-from dpnp.training.data import to_model_scale
 from dpnp.training.loop import learning_rate, training_batch
 from dpnp.training.loss import denoising_psnr, training_sigmas
 
@@ -51,7 +50,7 @@ def weights(run):
 def test_training_denoises_better_than_the_start_and_ends_in_a_prior(data, tmp_path, rank, gain):
     config = SMALL.model_copy(update={"steps": 80, "validate_every": 80, "learning_rate": 3e-3, "linear_rank": rank})
     run = trainer(data, tmp_path / "run", config)
-    clean = to_model_scale(data.val)
+    clean = data.validation
     linear = run.model.linear
     prior = dpnp.load_prior(run.run(), device="cpu")
     # without components the start is a pixelwise shrinkage, which cannot know that the images are flat; with them it knows
@@ -96,9 +95,9 @@ def test_there_is_nothing_to_resume_in_an_empty_folder(data, tmp_path):
 
 
 def test_batches_are_a_function_of_seed_and_step(data):
-    a, b = training_batch(data.train, SMALL, 3), training_batch(data.train, SMALL, 3)
+    a, b = training_batch(data, SMALL, 3), training_batch(data, SMALL, 3)
     assert all(torch.equal(x, y) for x, y in zip(a, b, strict=True))
-    assert not torch.equal(a[2], training_batch(data.train, SMALL, 4)[2])
+    assert not torch.equal(a[2], training_batch(data, SMALL, 4)[2])
 
 
 def test_training_noise_levels_are_log_normal():
