@@ -70,7 +70,7 @@ class UnconditionalUNet(nn.Module):
         self.unet = unet
 
     def forward(self, x: Tensor, label: Tensor) -> Tensor:
-        answer: Tensor = self.unet(x, label, return_dict=False)[0]
+        answer: Tensor = self.unet(x.to(next(self.parameters()).dtype), label, return_dict=False)[0]
         return answer
 
 

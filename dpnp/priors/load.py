@@ -8,7 +8,7 @@ from typing import Protocol
 import torch
 
 from dpnp.errors import PriorError
-from dpnp.priors import diffusers, folder, hub
+from dpnp.priors import adm, diffusers, folder, hub
 from dpnp.priors.folder import CARD
 from dpnp.priors.info import PriorInfo
 from dpnp.priors.network import NetworkPrior
@@ -32,7 +32,7 @@ class Format(Protocol):
         ...
 
 
-FORMATS: tuple[Format, ...] = (folder, diffusers)
+FORMATS: tuple[Format, ...] = (folder, diffusers, adm)
 
 
 def format_of(path: Path) -> Format:
