@@ -14,10 +14,10 @@ from dpnp.training.config import NetworkConfig
 SIZE = 8
 
 
-def write_tiny_prior(folder: Path, channels: int = 1) -> Path:
-    """A prior for 8 x 8 images in ``folder``."""
+def write_tiny_prior(folder: Path, channels: int = 1, size: int = SIZE) -> Path:
+    """A prior for ``size`` x ``size`` images in ``folder``."""
     torch.manual_seed(0)
-    shape = (channels, SIZE, SIZE)
+    shape = (channels, size, size)
     config = NetworkConfig(channels=(8, 8), norm_groups=4, attention_head_dim=8)
     denoiser = EDMDenoiser(UNet2DModel(**config.unet_arguments(shape)), LinearDenoiser.isotropic(shape, 0.5), config.patch)
     save_prior(EDMPrior(denoiser, shape, sigma_range=(0.01, 50.0)), folder, training={"data": "none: random weights"})

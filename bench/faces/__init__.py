@@ -1,0 +1,1 @@
+"""Samplers on photographs of faces, in the paper's settings."""
