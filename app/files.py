@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import pickle
 import shutil
@@ -47,6 +48,12 @@ class Files:
     def folder(self, job_id: str) -> Path:
         """Everything of one job."""
         return self.jobs / job_id
+
+    def check_room(self, wanted: int) -> None:
+        """Raise the ``OSError`` of a full disk unless ``wanted`` bytes are free: running jobs and the database need room too."""
+        free = shutil.disk_usage(self.jobs).free
+        if free < wanted:
+            raise OSError(errno.ENOSPC, f"{free} bytes are free, expected at least {wanted}", str(self.jobs))
 
     def create(self, job_id: str, measurement: np.ndarray) -> None:
         """Keep a new job's measurement. On an error, such as a full disk, nothing stays."""

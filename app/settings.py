@@ -24,6 +24,10 @@ class Settings(BaseSettings):
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least severe log line that is written")
 
+    auth: Literal["auto", "required", "off"] = Field(
+        "auto", description="whether calls need an API key: auto once one was added (dpnp keys add), required always, off never"
+    )
+
     prior: str = Field("faces-64", description="the prior of a request that names none; loaded before the service is ready")
     priors: Path | None = Field(None, description="folder whose sub-folders are further priors, offered by their names")
     loaded_priors: int = Field(2, ge=1, description="priors that a worker keeps in memory; the least recently used one goes first")
@@ -32,9 +36,11 @@ class Settings(BaseSettings):
     threads: int = Field(0, ge=0, description="CPU threads of a worker; 0 leaves the choice to torch")
 
     max_queue: int = Field(1000, ge=1, description="jobs that may wait; more are refused with 429")
+    max_jobs_per_key: int = Field(100, ge=1, description="unfinished jobs that one API key may have; more are refused with 429")
     max_upload_bytes: int = Field(32 * 2**20, ge=1024, description="largest request body in bytes")
     max_pixels: int = Field(16 * 2**20, ge=1, description="largest measurement or image, in numbers (height x width x channels)")
     max_n_samples: int = Field(64, ge=1, description="largest n_samples of a job")
+    min_free_bytes: int = Field(64 * 2**20, ge=0, description="free disk space below which new jobs are refused with 507")
     max_wait_seconds: float = Field(60, ge=0, description="cap on the N of 'Prefer: wait=N'")
     job_seconds: float | None = Field(None, gt=0, description="a job that samples for longer than this fails; no limit if not given")
     retention_hours: float | None = Field(

@@ -7,16 +7,17 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import torch
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from fastapi.responses import FileResponse
 from fastapi.staticfiles import StaticFiles
 from starlette.concurrency import run_in_threadpool
 
 import dpnp
 from app.api import catalogue, events, health, jobs, results
+from app.api.access import SCHEME, admit
 from app.api.bell import Bell
 from app.api.headers import SecurityHeaders
-from app.api.problems import Problem, install
+from app.api.problems import Problem, install, responses
 from app.api.service import Service
 from app.catalogue import PriorCatalogue
 from app.engine import EmbeddedEngine, Engine
@@ -48,10 +49,11 @@ def create_app(settings: Settings | None = None, engine: Engine | None = None) -
     app.state.engine = running
     app.add_middleware(SecurityHeaders)
     install(app)
-    for module in (jobs, events, results, catalogue, health):
-        app.include_router(module.router)
+    for module in (jobs, events, results, catalogue):
+        app.include_router(module.router, dependencies=[Depends(admit)], responses=responses(401))
+    app.include_router(health.router)
     _add_page(app)
-    _describe_problem(app)
+    _describe(app)
     return app
 
 
@@ -66,8 +68,8 @@ def _add_page(app: FastAPI) -> None:
     app.mount("/page", StaticFiles(directory=PAGE), name="page")
 
 
-def _describe_problem(app: FastAPI) -> None:
-    """Put the model of the errors among the OpenAPI components that the routes refer to."""
+def _describe(app: FastAPI) -> None:
+    """Put the model of the errors among the OpenAPI components that the routes refer to, and say how to send a key."""
     original = app.openapi
 
     def openapi() -> dict[str, object]:
@@ -75,6 +77,8 @@ def _describe_problem(app: FastAPI) -> None:
         components = schema.setdefault("components", {}).setdefault("schemas", {})
         problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
         components.update({**problem.pop("$defs", {}), "Problem": problem})
+        schema["components"]["securitySchemes"] = {"key": SCHEME}
+        schema["security"] = [{}, {"key": []}]
         return schema
 
     app.openapi = openapi  # type: ignore[method-assign]

@@ -11,6 +11,7 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 
+from app.api.access import Caller
 from app.api.forms import read_form
 from app.api.links import PREFIX, with_links
 from app.api.openapi import SUBMIT_BODY
@@ -37,12 +38,17 @@ _FINISHED = {"description": "The job has finished while the request waited for i
     openapi_extra=SUBMIT_BODY,
 )
 async def submit(
-    request: Request, response: Response, service: ServiceDep, idempotency_key: KeyHeader = None, prefer: PreferHeader = None
+    request: Request,
+    response: Response,
+    service: ServiceDep,
+    owner: Caller,
+    idempotency_key: KeyHeader = None,
+    prefer: PreferHeader = None,
 ) -> Job:
     """Queue a job: a measurement and what to make of it."""
-    with service.in_flight(idempotency_key):
+    with service.in_flight(idempotency_key, owner):
         form = await read_form(request, "measurement", service.settings.max_upload_bytes)
-        job, new = await run_in_threadpool(service.submit, form, idempotency_key)
+        job, new = await run_in_threadpool(service.submit, form, idempotency_key, owner)
     wait = _wanted_wait(prefer, service.settings.max_wait_seconds)
     if wait is not None:
         response.headers["Preference-Applied"] = f"wait={wait:g}"
@@ -73,13 +79,14 @@ async def _finished(service: Service, job: Job, seconds: float) -> Job:
 @router.get("", response_model=JobPage, responses=responses(422, 503))
 def list_jobs(
     service: ServiceDep,
+    owner: Caller,
     limit: LimitQuery = 20,
     cursor: Annotated[str | None, Query(max_length=100, description="next_cursor of the page before")] = None,
     status: Annotated[JobStatus | None, Query(description="only jobs in this state")] = None,
 ) -> JobPage:
-    """The jobs, newest first."""
+    """The caller's jobs, newest first."""
     before = None if cursor is None else _position(cursor)
-    jobs, position = service.store.page(limit=limit, before=before, status=status)
+    jobs, position = service.store.page(limit=limit, before=before, status=status, owner=owner)
     return JobPage(jobs=[with_links(job) for job in jobs], next_cursor=None if position is None else _cursor(position))
 
 

@@ -18,7 +18,7 @@ from starlette.exceptions import HTTPException
 
 import operators
 from app.problem import FieldError, SpecError
-from app.store import IdempotencyMismatchError, JobNotFinishedError, JobNotFoundError, QueueFullError
+from app.store import IdempotencyMismatchError, JobNotFinishedError, JobNotFoundError, QueueFullError, TooManyJobsError
 from app.uploads import NotAMeasurementError, TooManyPixelsError, UnreadableFileError, WrongShapeError
 
 log = logging.getLogger(__name__)
@@ -89,6 +89,7 @@ KINDS: dict[type[Exception], tuple[int, str, str]] = {
     JobNotFoundError: (404, "no-such-job", "No such job"),
     JobNotFinishedError: (409, "job-not-finished", "The job is not finished"),
     QueueFullError: (429, "queue-full", "The queue is full"),
+    TooManyJobsError: (429, "too-many-jobs", "Too many unfinished jobs"),
 }
 
 

@@ -35,37 +35,39 @@ class Service:
     files: Files
     priors: PriorCatalogue
     bell: Bell
-    _in_flight: set[str] = field(default_factory=set)
+    _in_flight: set[tuple[str | None, str]] = field(default_factory=set)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     @contextmanager
-    def in_flight(self, key: str | None) -> Iterator[None]:
-        """Hold an idempotency key while its request is handled. Raises a 409 when another request holds it."""
+    def in_flight(self, key: str | None, owner: str | None = None) -> Iterator[None]:
+        """Hold an owner's idempotency key while its request is handled. Raises a 409 when another request holds it."""
         if key is None:
             yield
             return
         with self._lock:
-            if key in self._in_flight:
+            if (owner, key) in self._in_flight:
                 detail = "a request with this idempotency key is being handled; ask again in a moment"
                 raise ProblemError(409, "idempotency-in-flight", "Still being handled", detail, headers={"Retry-After": "1"})
-            self._in_flight.add(key)
+            self._in_flight.add((owner, key))
         try:
             yield
         finally:
             with self._lock:
-                self._in_flight.discard(key)
+                self._in_flight.discard((owner, key))
 
-    def submit(self, form: Form, key: str | None) -> tuple[Job, bool]:
+    def submit(self, form: Form, key: str | None, owner: str | None = None) -> tuple[Job, bool]:
         """Check and queue a job; False when the idempotency key had queued it before. Blocks; raises what the API answers."""
         idempotency = None if key is None else Idempotency(key, _payload_hash(form))
-        known = None if idempotency is None else self.store.replay(idempotency)
+        known = None if idempotency is None else self.store.replay(idempotency, owner)
         if known is not None:
             return known, False
         spec, measurement, total = self._check(form)
+        self.files.check_room(self.settings.min_free_bytes)
         job_id = new_id()
         self.files.create(job_id, measurement)
+        limits = {"max_queue": self.settings.max_queue, "max_per_owner": self.settings.max_jobs_per_key}
         try:
-            job, new = self.store.insert(NewJob(job_id, spec, total), max_queue=self.settings.max_queue, idempotency=idempotency)
+            job, new = self.store.insert(NewJob(job_id, spec, total, owner), idempotency=idempotency, **limits)
         except BaseException:
             self.files.remove(job_id)
             raise

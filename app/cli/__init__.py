@@ -5,6 +5,7 @@ import typer
 from app.cli.bench import bench
 from app.cli.catalogue import operators, priors
 from app.cli.demo import demo
+from app.cli.keys import keys
 from app.cli.sample import sample
 from app.cli.serve import serve
 from app.cli.simulate import simulate
@@ -20,6 +21,7 @@ app = typer.Typer(
 )
 for command in (serve, demo, simulate, sample, operators, priors, train, bench):
     app.command()(command)
+app.add_typer(keys)
 
 
 @app.callback()

@@ -5,11 +5,14 @@ from app.store.errors import (
     IdempotencyMismatchError,
     JobNotFinishedError,
     JobNotFoundError,
+    KeyExistsError,
+    KeyNotFoundError,
     QueueFullError,
     StoreError,
     StoreUrlError,
+    TooManyJobsError,
 )
-from app.store.rows import Claim, Event, Idempotency, NewJob, WorkerRow
+from app.store.rows import Claim, Event, Idempotency, KeyRow, NewJob, WorkerRow
 from app.store.store import Store, new_id
 
 __all__ = [
@@ -20,11 +23,15 @@ __all__ = [
     "IdempotencyMismatchError",
     "JobNotFinishedError",
     "JobNotFoundError",
+    "KeyExistsError",
+    "KeyNotFoundError",
+    "KeyRow",
     "NewJob",
     "QueueFullError",
     "Store",
     "StoreError",
     "StoreUrlError",
+    "TooManyJobsError",
     "WorkerRow",
     "new_id",
 ]

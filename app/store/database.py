@@ -5,6 +5,7 @@ A change of the tables goes into a new file of :mod:`app.store.migrations.versio
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
@@ -39,7 +40,9 @@ jobs = sa.Table(
     sa.Column("lease_token", sa.Integer, nullable=False, default=0, doc="fencing token: grows with every claim"),
     sa.Column("lease_until", sa.Double),
     sa.Column("worker", sa.String(64)),
+    sa.Column("owner", sa.String(32), doc="the API key that submitted it; null where no keys were asked for"),
     sa.Index("jobs_by_status", "status", "seq"),
+    sa.Index("jobs_by_owner", "owner", "seq"),
     sqlite_autoincrement=True,
 )
 
@@ -57,6 +60,7 @@ events = sa.Table(
 idempotency_keys = sa.Table(
     "idempotency_keys",
     metadata,
+    sa.Column("owner", sa.String(32), primary_key=True, doc="an API key, or empty"),
     sa.Column("key", sa.String(255), primary_key=True),
     sa.Column("payload_hash", sa.String(64), nullable=False),
     sa.Column("job_id", sa.String(32), sa.ForeignKey("jobs.id", ondelete="CASCADE"), nullable=False),
@@ -71,6 +75,17 @@ workers = sa.Table(
     sa.Column("seen_at", sa.Double, nullable=False),
     sa.Column("denoiser_calls", sa.BigInteger, nullable=False, default=0),
     sa.Column("sampling_seconds", sa.Double, nullable=False, default=0.0),
+)
+
+
+api_keys = sa.Table(
+    "api_keys",
+    metadata,
+    sa.Column("id", sa.String(32), primary_key=True),
+    sa.Column("name", sa.String(100), nullable=False, unique=True),
+    sa.Column("secret_hash", sa.String(64), nullable=False),
+    sa.Column("created_at", sa.Double, nullable=False),
+    sa.Column("revoked_at", sa.Double),
 )
 
 
@@ -98,6 +113,8 @@ def connect(url: str) -> sa.Engine:
     """
     parsed = _parse(url)
     if parsed.drivername == SQLITE:
+        if parsed.database:
+            Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
         engine = sa.create_engine(parsed, pool_size=10, max_overflow=40)
         _set_up_sqlite(engine)
     else:  # a connection may have died with its server: look before use

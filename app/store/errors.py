@@ -28,5 +28,23 @@ class QueueFullError(StoreError):
     """As many jobs wait as may wait."""
 
 
+class TooManyJobsError(StoreError):
+    """The key has as many unfinished jobs as a key may have."""
+
+
+class KeyExistsError(StoreError):
+    """An API key of this name was made before."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"there is a key named {name!r} already; a revoked key's name is not given again")
+
+
+class KeyNotFoundError(StoreError):
+    """No API key has this name."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"there is no key named {name!r}")
+
+
 class IdempotencyMismatchError(StoreError):
     """The idempotency key was used before, with another payload."""

@@ -13,11 +13,12 @@ from app.jobs import Job, JobError, JobStatus, Progress, Spec
 
 @dataclass(frozen=True)
 class NewJob:
-    """A job to be queued; ``total`` is its number of iterations."""
+    """A job to be queued; ``total`` is its number of iterations, ``owner`` the id of the API key that submits it."""
 
     id: str
     spec: Spec
     total: int = 0
+    owner: str | None = None
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,16 @@ class Event:
 
 
 @dataclass(frozen=True)
+class KeyRow:
+    """An API key, without its secret. ``id`` is the owner of its jobs."""
+
+    id: str
+    name: str
+    created_at: datetime
+    revoked_at: datetime | None
+
+
+@dataclass(frozen=True)
 class WorkerRow:
     """A worker: ``state`` is starting, ready or broken; totals count since it started."""
 
@@ -71,9 +82,9 @@ def job_from_row(row: sa.Row[Any], queue_position: int | None) -> Job:
         id=row.id,
         status=JobStatus(row.status),
         spec=Spec.model_validate(row.spec),
-        created_at=_time(row.created_at),
-        started_at=_time(row.started_at),
-        finished_at=_time(row.finished_at),
+        created_at=time_of(row.created_at),
+        started_at=_time_of(row.started_at),
+        finished_at=_time_of(row.finished_at),
         progress=Progress(step=row.step, total=row.total),
         queue_position=queue_position,
         attempt=row.attempt,
@@ -86,5 +97,10 @@ def event_data(job: Job) -> dict[str, Any]:
     return job.model_dump(mode="json", include={"id", "status", "progress", "queue_position", "attempt", "error"})
 
 
-def _time(seconds: float | None) -> datetime | None:
-    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
+def time_of(seconds: float) -> datetime:
+    """A time of the database, in UTC."""
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+def _time_of(seconds: float | None) -> datetime | None:
+    return None if seconds is None else time_of(seconds)

@@ -8,8 +8,10 @@ import sqlalchemy as sa
 
 from app.jobs import FINISHED, Job, JobStatus
 from app.store.database import events, idempotency_keys, jobs, now
-from app.store.errors import IdempotencyMismatchError, JobNotFinishedError, QueueFullError
+from app.store.errors import IdempotencyMismatchError, JobNotFinishedError, JobNotFoundError, QueueFullError, TooManyJobsError
+from app.store.keys import Keys
 from app.store.leases import Leases
+from app.store.locks import Lock, alone
 from app.store.rows import Event, Idempotency, NewJob, job_from_row
 
 S = JobStatus
@@ -20,52 +22,67 @@ def new_id() -> str:
     return secrets.token_hex(12)
 
 
-class Store(Leases):
-    """The jobs of a service: what the API does with them, and what workers do."""
+class Store(Leases, Keys):
+    """The jobs of a service: what the API does with them, and what workers do; and who may call it."""
 
     # Submitting
 
-    def insert(self, job: NewJob, *, max_queue: int, idempotency: Idempotency | None = None) -> tuple[Job, bool]:
+    def insert(
+        self, job: NewJob, *, max_queue: int, max_per_owner: int | None = None, idempotency: Idempotency | None = None
+    ) -> tuple[Job, bool]:
         """Queue ``job``; returns it, and False when the idempotency key had already queued it.
 
-        Raises :class:`IdempotencyMismatchError` or :class:`QueueFullError`.
+        ``max_per_owner`` bounds the unfinished jobs of the job's owner, where it has one.
+        Raises :class:`IdempotencyMismatchError`, :class:`QueueFullError` or :class:`TooManyJobsError`.
         """
-        try:
-            return self._insert(job, max_queue, idempotency)
-        except sa.exc.IntegrityError:  # another server queued the same key between our look and our insertion
-            return self._insert(job, max_queue, idempotency)
-
-    def _insert(self, job: NewJob, max_queue: int, idempotency: Idempotency | None) -> tuple[Job, bool]:
         with self._write() as connection:
-            known = self._replay(connection, idempotency)
+            alone(connection, Lock.SUBMIT)  # so that what is counted and looked up here stays true
+            known = self._replay(connection, job.owner, idempotency)
             if known is not None:
                 return self._job(connection, known), False
-            waiting = self._waiting(connection)
-            if waiting >= max_queue:
-                raise QueueFullError(f"{waiting} jobs are waiting, as many as may wait ({max_queue})")
-            row = {"id": job.id, "status": S.QUEUED, "spec": job.spec.model_dump(mode="json"), "total": job.total}
+            self._check_room(connection, job.owner, max_queue, max_per_owner)
+            row = {"id": job.id, "status": S.QUEUED, "spec": job.spec.model_dump(mode="json"), "total": job.total, "owner": job.owner}
             connection.execute(jobs.insert().values(**row, created_at=now()))
             if idempotency is not None:
                 values = {"key": idempotency.key, "payload_hash": idempotency.payload_hash, "job_id": job.id}
-                connection.execute(idempotency_keys.insert().values(**values))
+                connection.execute(idempotency_keys.insert().values(owner=job.owner or "", **values))
             self._record(connection, job.id, "status")
             return self._job(connection, job.id), True
 
-    def replay(self, idempotency: Idempotency) -> Job | None:
+    def _check_room(self, connection: sa.Connection, owner: str | None, max_queue: int, max_per_owner: int | None) -> None:
+        waiting = self._waiting(connection)
+        if waiting >= max_queue:
+            raise QueueFullError(f"{waiting} jobs are waiting, as many as may wait ({max_queue})")
+        if owner is None or max_per_owner is None:
+            return
+        unfinished = [jobs.c.owner == owner, jobs.c.status.not_in(FINISHED)]
+        count = connection.execute(sa.select(sa.func.count()).where(*unfinished)).scalar_one()
+        if count >= max_per_owner:
+            raise TooManyJobsError(f"this key has {count} unfinished jobs, as many as a key may have ({max_per_owner})")
+
+    def replay(self, idempotency: Idempotency, owner: str | None = None) -> Job | None:
         """The job that this key queued before, if any. Raises :class:`IdempotencyMismatchError`."""
         with self._read() as connection:
-            known = self._replay(connection, idempotency)
+            known = self._replay(connection, owner, idempotency)
             return None if known is None else self._job(connection, known)
 
-    def _replay(self, connection: sa.Connection, idempotency: Idempotency | None) -> str | None:
+    def _replay(self, connection: sa.Connection, owner: str | None, idempotency: Idempotency | None) -> str | None:
         if idempotency is None:
             return None
-        row = connection.execute(sa.select(idempotency_keys).where(idempotency_keys.c.key == idempotency.key)).first()
+        mine = [idempotency_keys.c.owner == (owner or ""), idempotency_keys.c.key == idempotency.key]
+        row = connection.execute(sa.select(idempotency_keys).where(*mine)).first()
         if row is not None and row.payload_hash != idempotency.payload_hash:
             raise IdempotencyMismatchError(f"the idempotency key {idempotency.key!r} was used before, with another payload")
         return None if row is None else row.job_id
 
     # Looking
+
+    def check_owner(self, job_id: str, owner: str) -> None:
+        """Raises :class:`JobNotFoundError` unless the job exists and is this owner's."""
+        query = sa.select(jobs.c.id).where(jobs.c.id == job_id, jobs.c.owner == owner)
+        with self._read() as connection:
+            if connection.execute(query).first() is None:
+                raise JobNotFoundError(job_id)
 
     def get(self, job_id: str) -> Job:
         """One job. Raises :class:`JobNotFoundError`."""
@@ -79,13 +96,20 @@ class Store(Leases):
             token: int = connection.execute(sa.select(jobs.c.lease_token).where(jobs.c.id == job_id)).scalar_one()
             return job, token
 
-    def page(self, *, limit: int, before: int | None = None, status: JobStatus | None = None) -> tuple[list[Job], int | None]:
-        """At most ``limit`` jobs, newest first, older than position ``before``; and the position for the next page."""
+    def page(
+        self, *, limit: int, before: int | None = None, status: JobStatus | None = None, owner: str | None = None
+    ) -> tuple[list[Job], int | None]:
+        """At most ``limit`` jobs, newest first, older than position ``before``; and the position for the next page.
+
+        Only those of ``owner``, if given.
+        """
         query = sa.select(jobs).order_by(jobs.c.seq.desc()).limit(limit + 1)
         if before is not None:
             query = query.where(jobs.c.seq < before)
         if status is not None:
             query = query.where(jobs.c.status == status)
+        if owner is not None:
+            query = query.where(jobs.c.owner == owner)
         with self._read() as connection:
             rows = connection.execute(query).all()
             found = [job_from_row(row, self._position(connection, row)) for row in rows[:limit]]

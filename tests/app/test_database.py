@@ -13,7 +13,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 
 from app.jobs import JobStatus, Spec
-from app.store import DatabaseTooNewError, Store, StoreUrlError
+from app.store import DatabaseTooNewError, Idempotency, Store, StoreUrlError
 from app.store.database import connect, metadata, now
 from app.store.migrations.versions import v0001_jobs
 from tests.app.helpers import spec
@@ -66,6 +66,7 @@ def test_a_database_from_before_the_versions_keeps_its_jobs(database_url: str) -
     job = store.get("old")
     assert (job.status, job.created_at.timestamp(), job.spec.model_dump(mode="json")) == (JobStatus.QUEUED, 1.5, spec())
     assert len(store.events_after("old", 0)) == 1
+    assert store.replay(Idempotency("k", "h")) == job
     claim = store.claim("w", 100)
     assert claim is not None
     assert store.succeed(claim)

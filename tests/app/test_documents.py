@@ -27,7 +27,7 @@ def test_the_page_works_under_a_strict_policy(client: TestClient) -> None:
 def test_openapi_documents_every_status_that_these_tests_saw(client: TestClient) -> None:
     document = client.get("/openapi.json").json()
     submit = document["paths"]["/v1/jobs"]["post"]
-    assert set(submit["responses"]) == {"200", "202", "400", "409", "413", "415", "422", "429", "503", "507"}
+    assert set(submit["responses"]) == {"200", "202", "400", "401", "409", "413", "415", "422", "429", "503", "507"}
     assert set(submit["requestBody"]["content"]["multipart/form-data"]["schema"]["properties"]) == {"measurement", "spec"}
     for path in document["paths"].values():
         for operation in path.values():

@@ -15,7 +15,7 @@ import app.cli
 from app.examples import ASTRONAUT
 from tests.cli.conftest import Dpnp
 
-COMMANDS = ["serve", "demo", "simulate", "sample", "operators", "priors", "train", "bench"]
+COMMANDS = ["serve", "demo", "simulate", "sample", "operators", "priors", "train", "bench", "keys"]
 SR = ("--operator", "super_resolution")
 
 

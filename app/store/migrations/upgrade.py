@@ -12,11 +12,11 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from app.store.errors import DatabaseTooNewError
+from app.store.locks import Lock, alone
 
 log = logging.getLogger(__name__)
 
 FIRST = "0001"
-LOCK = 0x64706E70  # any number that nothing else locks in the same PostgreSQL database
 
 
 def upgrade(engine: sa.Engine) -> None:
@@ -28,8 +28,7 @@ def upgrade(engine: sa.Engine) -> None:
         if _version(connection) == known.get_current_head():
             return
     with engine.connect().execution_options(writing=True) as connection, connection.begin():
-        if connection.dialect.name == "postgresql":
-            connection.execute(sa.select(sa.func.pg_advisory_xact_lock(LOCK)))
+        alone(connection, Lock.UPGRADE)
         version = _version(connection)
         if version is not None and version not in {script.revision for script in known.walk_revisions()}:
             raise DatabaseTooNewError(
