@@ -1,6 +1,8 @@
 """JPEG files as measurements: their own quantised coefficients instead of a decoded picture."""
 
+from operators.jpeg.cells import CoefficientScale, as_tensor, transform_for, transform_of
 from operators.jpeg.coefficients import Component, JPEGCoefficients
+from operators.jpeg.encode import encode
 from operators.jpeg.errors import (
     CorruptJPEGError,
     JPEGError,
@@ -9,9 +11,11 @@ from operators.jpeg.errors import (
     TruncatedJPEGError,
     UnsupportedJPEGError,
 )
+from operators.jpeg.quality import standard_tables
 from operators.jpeg.reader import read_jpeg
 
 __all__ = [
+    "CoefficientScale",
     "Component",
     "CorruptJPEGError",
     "JPEGCoefficients",
@@ -20,5 +24,10 @@ __all__ = [
     "OversizedJPEGError",
     "TruncatedJPEGError",
     "UnsupportedJPEGError",
+    "as_tensor",
+    "encode",
     "read_jpeg",
+    "standard_tables",
+    "transform_for",
+    "transform_of",
 ]
