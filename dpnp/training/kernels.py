@@ -16,7 +16,7 @@ KERNEL_SCALE = 0.02
 MOTION_SHARE = 0.7
 PATH_POINTS = 96
 PATH_REACH = 13.0  # pixels from the centre: the widest line drawn there still ends inside the grid
-REFERENCE_KERNELS, VALIDATION_KERNELS = 20_000, 500
+REFERENCE_KERNELS, VALIDATION_KERNELS = 5_000, 500
 REFERENCE, VALIDATION = 0, 1  # beside (seed, step), which name the training batches
 
 

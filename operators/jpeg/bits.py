@@ -1,9 +1,11 @@
-"""Bits of one restart interval, and the two readings that every coding process needs (ITU-T T.81, annex F.2)."""
+"""Bits of restart intervals, and the two readings that every coding process needs (ITU-T T.81, annex F.2)."""
 
 from __future__ import annotations
 
 from array import array
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate, pairwise
 
 import numpy as np
 
@@ -16,20 +18,23 @@ MAX_DC = 1 << 15
 
 @dataclass(frozen=True)
 class Bits:
-    """``words[i]`` holds the 40 bits from byte i on; ``end`` is the number of bits."""
+    """The bits ``start`` .. ``end`` of a scan, a restart interval; ``words[i]`` holds the 40 bits from the scan's byte i on."""
 
     words: array[int]
+    start: int
     end: int
 
     @classmethod
-    def of(cls, data: bytes) -> Bits:
-        """The bits of ``data``."""
-        padded = np.frombuffer(data + bytes(BEYOND), np.uint8).astype(np.uint64)
+    def of(cls, intervals: Sequence[bytes]) -> list[Bits]:
+        """The bits of each of a scan's restart intervals."""
+        padded = np.frombuffer(b"".join(intervals) + bytes(BEYOND), np.uint8).astype(np.uint64)
         count = len(padded) - WORD // 8 + 1
-        words = np.zeros(count, np.uint64)
+        values = np.zeros(count, np.uint64)
         for i in range(WORD // 8):
-            words = words << np.uint64(8) | padded[i : i + count]
-        return cls(array("Q", words.tobytes()), 8 * len(data))
+            values = values << np.uint64(8) | padded[i : i + count]
+        words = array("Q", values.tobytes())
+        ends = [8 * n for n in accumulate(map(len, intervals), initial=0)]
+        return [cls(words, start, end) for start, end in pairwise(ends)]
 
     def check(self, at: int) -> None:
         """Raise :class:`TruncatedJPEGError` when bit ``at`` was read beyond the end."""

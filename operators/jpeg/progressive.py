@@ -15,7 +15,7 @@ ALL_ZEROS = 64  # more zeros than a band has: walk to its end
 
 def dc_first(bits: Bits, blocks: Sequence[int], slots: Sequence[int], dc: Sequence[list[int]], low: int, out: array[int]) -> None:
     """The DC coefficients without their ``low`` lowest bits."""
-    words, at = bits.words, 0
+    words, at = bits.words, bits.start
     predicted = [0] * len(dc)
     for block, slot in zip(blocks, cycle(slots), strict=False):
         difference, at = read_difference(words, at, dc[slot])
@@ -26,14 +26,14 @@ def dc_first(bits: Bits, blocks: Sequence[int], slots: Sequence[int], dc: Sequen
 
 def dc_refine(bits: Bits, blocks: Sequence[int], low: int, out: array[int]) -> None:
     """Bit ``low`` of the DC coefficients."""
-    bits.check(len(blocks))
-    for at, block in enumerate(blocks):
+    bits.check(bits.start + len(blocks))
+    for at, block in enumerate(blocks, start=bits.start):
         out[64 * block] |= read_number(bits.words, at, 1) << low
 
 
 def ac_first(bits: Bits, blocks: Sequence[int], lookup: list[int], band: tuple[int, int], low: int, out: array[int]) -> None:
     """The coefficients ``band`` (first and last) of one component without their ``low`` lowest bits."""
-    words, at, i = bits.words, 0, 0
+    words, at, i = bits.words, bits.start, 0
     while i < len(blocks):
         k, stop = 64 * blocks[i] + band[0], 64 * blocks[i] + band[1]
         i += 1
@@ -58,7 +58,7 @@ def ac_first(bits: Bits, blocks: Sequence[int], lookup: list[int], band: tuple[i
 
 def ac_refine(bits: Bits, blocks: Sequence[int], lookup: list[int], band: tuple[int, int], low: int, out: array[int]) -> None:
     """Bit ``low`` of the coefficients ``band`` of one component, some of which become non-zero by it."""
-    words, at, ended_blocks = bits.words, 0, 0
+    words, at, ended_blocks = bits.words, bits.start, 0
     known: list[bool] = np.any(np.frombuffer(out, np.int32).reshape(-1, 64)[blocks, band[0] : band[1] + 1], axis=1).tolist()
     for block, corrected in zip(blocks, known, strict=True):
         k, stop = 64 * block + band[0], 64 * block + band[1]

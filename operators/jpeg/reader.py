@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from array import array
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -120,21 +121,24 @@ class _Reader:
         if len(intervals) != expected:
             kind = TruncatedJPEGError if len(intervals) < expected else CorruptJPEGError
             raise kind(f"expected {expected} restart intervals in a scan, got {len(intervals)}")
-        for i, interval in enumerate(intervals):
-            blocks = order[i * units : (i + 1) * units].reshape(-1).tolist()
-            self.decode_interval(scan, Bits.of(interval), blocks, slots)
+        blocks, step = order.reshape(-1).tolist(), units * len(slots)
+        decode = self.decoder(scan, slots)
+        for i, bits in enumerate(Bits.of(intervals)):
+            decode(bits, blocks[i * step : (i + 1) * step])
 
-    def decode_interval(self, scan: Scan, bits: Bits, blocks: list[int], slots: list[int]) -> None:
-        band = scan.first, scan.last
+    def decoder(self, scan: Scan, slots: list[int]) -> Callable[[Bits, list[int]], None]:
+        """What decodes a restart interval of ``scan``: the bits of the given blocks into the storage."""
+        out, low, band = self.storage, scan.low, (scan.first, scan.last)
         if scan.last and not scan.first:
-            sequential.decode_blocks(bits, blocks, slots, self.lookups(scan, 0), self.lookups(scan, 1), self.storage)
-        elif scan.last:
-            decode = progressive.ac_refine if scan.high else progressive.ac_first
-            decode(bits, blocks, self.lookups(scan, 1)[0], band, scan.low, self.storage)
-        elif scan.high:
-            progressive.dc_refine(bits, blocks, scan.low, self.storage)
-        else:
-            progressive.dc_first(bits, blocks, slots, self.lookups(scan, 0), scan.low, self.storage)
+            dc, ac = self.lookups(scan, 0), self.lookups(scan, 1)
+            return lambda bits, blocks: sequential.decode_blocks(bits, blocks, slots, dc, ac, out)
+        if scan.last:
+            decode, lookup = progressive.ac_refine if scan.high else progressive.ac_first, self.lookups(scan, 1)[0]
+            return lambda bits, blocks: decode(bits, blocks, lookup, band, low, out)
+        if scan.high:
+            return lambda bits, blocks: progressive.dc_refine(bits, blocks, low, out)
+        differences = self.lookups(scan, 0)
+        return lambda bits, blocks: progressive.dc_first(bits, blocks, slots, differences, low, out)
 
     def lookups(self, scan: Scan, kind: int) -> list[list[int]]:
         """The code lookups of the scan's components, for DC (kind 0) or AC (kind 1)."""

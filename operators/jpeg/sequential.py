@@ -17,7 +17,7 @@ def decode_blocks(
     ``blocks`` are block numbers in the order of the scan, ``slots`` the scan component of each block of a unit; ``dc`` and ``ac`` are
     the code lookups of the scan's components.
     """
-    words, at = bits.words, 0
+    words, at = bits.words, bits.start
     predicted = [0] * len(dc)
     for block, slot in zip(blocks, cycle(slots), strict=False):
         difference, at = read_difference(words, at, dc[slot])

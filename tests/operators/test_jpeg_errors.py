@@ -154,6 +154,14 @@ def test_many_scans_over_a_large_image_end_soon():
     assert time.process_time() - started < 20
 
 
+def test_many_restarts_end_soon():
+    data = jpeg(picture(512, 512), quality=5, restart_marker_blocks=1)
+    assert data.count(b"\xff\xd3") == 512
+    started = time.process_time()
+    read_jpeg(data)
+    assert time.process_time() - started < 2
+
+
 def test_memory_is_bounded_by_the_pixels_allowed():
     data = with_frame(GREY, height=65000)
     tracemalloc.start()
