@@ -22,12 +22,23 @@ router = APIRouter(prefix=f"{PREFIX}/jobs", tags=["jobs"])
 
 LastEventId = Annotated[int, Header(ge=0, le=2**63 - 1, description="resume after this event")]
 
+EVENT = {
+    "type": "object",
+    "description": "one event of the stream",
+    "required": ["id", "event", "data"],
+    "properties": {
+        "id": {"type": "string"},
+        "event": {"type": "string", "enum": ["status", "progress"]},
+        "data": {"type": "string", "contentMediaType": "application/json"},
+    },
+}
+
 
 @router.get(
     "/{job_id}/events",
     response_class=EventSourceResponse,
     responses={
-        200: {"description": "events `status` and `progress`", "content": {"text/event-stream": {"schema": {"type": "string"}}}},
+        200: {"description": "events `status` and `progress`", "content": {"text/event-stream": {"schema": EVENT}}},
         **responses(404, 422, 503),
     },
 )
