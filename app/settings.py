@@ -39,6 +39,8 @@ class Settings(BaseSettings):
     max_jobs_per_key: int = Field(100, ge=1, description="unfinished jobs that one API key may have; more are refused with 429")
     max_upload_bytes: int = Field(32 * 2**20, ge=1024, description="largest request body in bytes")
     max_pixels: int = Field(16 * 2**20, ge=1, description="largest measurement or image, in numbers (height x width x channels)")
+    decode_seconds: float = Field(10, gt=0, description="processor time that decoding one upload may take")
+    decode_bytes: int = Field(512 * 2**20, ge=2**20, description="memory in bytes that decoding one upload may take")
     max_n_samples: int = Field(64, ge=1, description="largest n_samples of a job")
     min_free_bytes: int = Field(64 * 2**20, ge=0, description="free disk space below which new jobs are refused with 507")
     max_wait_seconds: float = Field(60, ge=0, description="cap on the N of 'Prefer: wait=N'")

@@ -24,6 +24,7 @@ from app.engine import EmbeddedEngine, Engine
 from app.files import Files
 from app.settings import Settings
 from app.store import Store
+from app.uploads.sandbox import sandbox
 
 PAGE = Path(__file__).parent.parent / "page"
 
@@ -39,13 +40,14 @@ def create_app(settings: Settings | None = None, engine: Engine | None = None) -
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         torch.set_num_threads(1)  # the workers have the processors
         running.start()
+        await run_in_threadpool(app.state.service.sandbox.start)
         yield
         app.state.service.bell.close()
         await run_in_threadpool(running.stop)
         store.close()
 
     app = FastAPI(title="DPnP", version=dpnp.__version__, summary=_SUMMARY, lifespan=lifespan, docs_url=None, redoc_url=None)
-    app.state.service = Service(settings, store, files, PriorCatalogue(settings.priors), Bell(store))
+    app.state.service = Service(settings, store, files, PriorCatalogue(settings.priors), Bell(store), sandbox())
     app.state.engine = running
     app.add_middleware(SecurityHeaders)
     install(app)

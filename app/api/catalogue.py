@@ -6,9 +6,9 @@ import io
 from typing import Any
 
 import numpy as np
+from anyio import to_thread
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
-from starlette.concurrency import run_in_threadpool
 
 import dpnp
 import operators
@@ -95,7 +95,7 @@ def _fields(info: dpnp.PriorInfo) -> dict[str, Any]:
 async def simulate(request: Request, service: ServiceDep) -> Response:
     """A measurement to try the service with, as .npy: the image, brought to the prior's shape, through the forward model."""
     form = await read_form(request, "image", service.settings.max_upload_bytes)
-    measurement = await run_in_threadpool(service.simulate, form)
+    measurement = await to_thread.run_sync(service.simulate, form, limiter=service.intake)
     stream = io.BytesIO()
     np.save(stream, measurement, allow_pickle=False)
     headers = {"Content-Disposition": 'attachment; filename="measurement.npy"'}

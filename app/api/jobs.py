@@ -8,6 +8,7 @@ import binascii
 import re
 from typing import Annotated
 
+from anyio import to_thread
 from fastapi import APIRouter, Header, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 
@@ -48,7 +49,7 @@ async def submit(
     """Queue a job: a measurement and what to make of it."""
     with service.in_flight(idempotency_key, owner):
         form = await read_form(request, "measurement", service.settings.max_upload_bytes)
-        job, new = await run_in_threadpool(service.submit, form, idempotency_key, owner)
+        job, new = await to_thread.run_sync(service.submit, form, idempotency_key, owner, limiter=service.intake)
     wait = _wanted_wait(prefer, service.settings.max_wait_seconds)
     if wait is not None:
         response.headers["Preference-Applied"] = f"wait={wait:g}"

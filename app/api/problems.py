@@ -19,7 +19,7 @@ from starlette.exceptions import HTTPException
 import operators
 from app.problem import FieldError, SpecError
 from app.store import IdempotencyMismatchError, JobNotFinishedError, JobNotFoundError, QueueFullError, TooManyJobsError
-from app.uploads import NotAMeasurementError, TooManyPixelsError, UnreadableFileError, WrongShapeError
+from app.uploads import NotAMeasurementError, TooDemandingError, TooManyPixelsError, UnreadableFileError, WrongShapeError
 
 log = logging.getLogger(__name__)
 
@@ -82,6 +82,7 @@ KINDS: dict[type[Exception], tuple[int, str, str]] = {
     NotAMeasurementError: (415, "not-a-measurement", "Not a measurement file"),
     UnreadableFileError: (415, "unreadable-file", "The file cannot be read"),
     TooManyPixelsError: (413, "too-many-pixels", "Too large"),
+    TooDemandingError: (413, "too-demanding", "Too large"),
     WrongShapeError: (422, "wrong-shape", "Wrong shape"),
     operators.ShapeError: (422, "wrong-shape", "Wrong shape"),
     operators.MeasurementError: (422, "bad-measurement", "The measurement holds impossible values"),

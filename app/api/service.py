@@ -11,6 +11,7 @@ from typing import Annotated
 
 import numpy as np
 import torch
+from anyio import CapacityLimiter
 from fastapi import Depends, Request
 
 from app.api.bell import Bell
@@ -22,8 +23,11 @@ from app.jobs import Job, ProblemSpec, Spec
 from app.problem import FieldError, SpecError, build_model, build_sampler, parse_spec, steps_of
 from app.settings import Settings
 from app.store import Idempotency, NewJob, Store, new_id
-from app.uploads import WrongShapeError, decode, fit_image, fit_measurement
+from app.uploads import WrongShapeError, fit_image, fit_measurement
+from app.uploads.sandbox import Sandbox
 from dpnp import PriorInfo
+
+INTAKE_THREADS = 16
 
 
 @dataclass(frozen=True)
@@ -35,6 +39,9 @@ class Service:
     files: Files
     priors: PriorCatalogue
     bell: Bell
+    sandbox: Sandbox
+    intake: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(INTAKE_THREADS))
+    """Threads for uploads: however many come, the other calls keep theirs."""
     _in_flight: set[tuple[str | None, str]] = field(default_factory=set)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -82,13 +89,17 @@ class Service:
             raise SpecError([FieldError("n_samples", f"Input should be less than or equal to {limit}")])
         prior = self._prior(spec)
         model, sampler = build_model(spec.operator, prior.image_shape), build_sampler(spec.sampler)
-        array = decode(form.content, self.settings.max_pixels)
+        array = self._decode(form)
         measurement = np.ascontiguousarray(fit_measurement(array, model.measurement_shape))
         if measurement.shape != tuple(model.measurement_shape):
             wanted = f"{spec.operator.name} of images {tuple(prior.image_shape)} (prior {prior.name})"
             raise WrongShapeError(f"expected a measurement of shape {tuple(model.measurement_shape)} for {wanted}, got {array.shape}")
         model.check_measurement(torch.from_numpy(measurement))
         return spec.model_copy(update={"prior": prior.name}), measurement, steps_of(sampler, model, measurement)
+
+    def _decode(self, form: Form, photograph: bool = False) -> np.ndarray:
+        s = self.settings
+        return self.sandbox.decode(form.content, s.max_pixels, seconds=s.decode_seconds, memory=s.decode_bytes, photograph=photograph)
 
     def _prior(self, spec: ProblemSpec) -> PriorInfo:
         try:
@@ -101,7 +112,7 @@ class Service:
         spec = parse_spec(form.spec, ProblemSpec)
         prior = self._prior(spec)
         model = build_model(spec.operator, prior.image_shape)
-        image = fit_image(decode(form.content, self.settings.max_pixels, photograph=True), prior.image_shape)
+        image = fit_image(self._decode(form, photograph=True), prior.image_shape)
         return model.simulate(torch.from_numpy(np.ascontiguousarray(image)), spec.seed).numpy()
 
 

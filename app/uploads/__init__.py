@@ -3,6 +3,7 @@
 from app.uploads.decode import decode, expected_formats
 from app.uploads.errors import (
     NotAMeasurementError,
+    TooDemandingError,
     TooManyPixelsError,
     UnreadableFileError,
     UploadError,
@@ -12,6 +13,7 @@ from app.uploads.fit import fit_image, fit_measurement
 
 __all__ = [
     "NotAMeasurementError",
+    "TooDemandingError",
     "TooManyPixelsError",
     "UnreadableFileError",
     "UploadError",

@@ -19,3 +19,7 @@ class TooManyPixelsError(UploadError):
 
 class WrongShapeError(UploadError):
     """The array does not have the wanted shape; the message holds both."""
+
+
+class TooDemandingError(UploadError):
+    """Decoding the content would take more time or memory than allowed."""

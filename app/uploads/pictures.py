@@ -25,7 +25,7 @@ def decode_picture(content: bytes, max_pixels: int, photograph: bool = False) ->
     try:
         with Image.open(io.BytesIO(content), formats=FORMATS) as picture:
             return _pixels(picture, max_pixels, photograph)
-    except UploadError:
+    except (UploadError, MemoryError):
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise TooManyPixelsError(f"expected at most {max_pixels} pixels: {error}") from error
