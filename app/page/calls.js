@@ -1,5 +1,6 @@
 // The job as a call from a terminal and from Python.
 
+import { hasKey } from "./api.js";
 import { find } from "./dom.js";
 
 const quoted = (text) => `'${text.replaceAll("'", "'\\''")}'`;
@@ -16,7 +17,8 @@ function python(value) {
 const problemOf = ({ operator, prior, seed }) => ({ operator, prior, seed });
 
 function post(path, part, file, spec, out) {
-  return [`curl -sf -F ${part}=@${quoted(file)}`, `     -F ${quoted(`spec=${json(spec)};type=application/json`)}`, `     ${location.origin}${path}${out}`]
+  const key = hasKey() ? ['     -H "Authorization: Bearer $DPNP_KEY"'] : [];
+  return [`curl -sf -F ${part}=@${quoted(file)}`, `     -F ${quoted(`spec=${json(spec)};type=application/json`)}`, ...key, `     ${location.origin}${path}${out}`]
     .join(" \\\n");
 }
 
@@ -30,10 +32,11 @@ function asPython(spec, file, photograph) {
   const common = `operator=operator, prior=${python(prior)}, seed=${seed}`;
   const options = Object.entries(rest).map(([name, value]) => `, ${name}=${python(value)}`).join("");
   return [
+    ...(hasKey() ? ["import os", ""] : []),
     "from dpnp_client import Client",
     "",
     `operator = ${python(operator)}`,
-    `with Client(${python(location.origin)}) as client:`,
+    `with Client(${python(location.origin)}${hasKey() ? ', api_key=os.environ["DPNP_KEY"]' : ""}) as client:`,
     ...(photograph ? [`    y = client.simulate(${python(file)}, ${common})`] : []),
     `    job = client.submit(${photograph ? "y" : python(file)}, ${common}${options})`,
     "    result = job.wait(progress=True)",

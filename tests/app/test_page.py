@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
+from app.store import Store
 from tests.app.browser import MILLISECONDS, chromium, opened
 from tests.app.helpers import MEASUREMENT, ROOT, LiveServer, npy, picture, post, until
 
@@ -205,13 +206,13 @@ def test_a_narrow_screen_needs_no_scrolling_sideways(browser: Browser, live: Liv
 
 
 def program(page: Page, language: str) -> str:
-    page.get_by_text("The same call").locator("visible=true").click()
+    page.locator("details.calls").evaluate_all("all => all.forEach((details) => { details.open = true; })")
     return page.get_by_label(language, exact=True).locator("visible=true").inner_text()
 
 
-def run_there(command: list[str], folder: Path) -> str:
+def run_there(command: list[str], folder: Path, **variables: str) -> str:
     (folder / "photo.png").write_bytes(PHOTOGRAPH["buffer"])  # type: ignore[arg-type]
-    environment = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT / "client")}
+    environment = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT / "client"), **variables}
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -246,3 +247,27 @@ def assert_same_as_page(page: Page, live: LiveServer, other: dict[str, Any]) -> 
     until(lambda: live.job(other["id"])["status"] == "succeeded")
     for name, array in live.posterior(mine["id"]).items():
         np.testing.assert_array_equal(live.posterior(other["id"])[name], array)
+
+
+def test_the_page_asks_for_a_key_and_then_works_with_it(browser: Browser, live: LiveServer, tmp_path: Path) -> None:
+    """The last of these tests: from its first key on, the service asks for one."""
+    store = Store(live.settings.store_url)
+    key = store.add_key("page")
+    try:
+        with browser.new_context(base_url=address(live)) as context:
+            page = context.new_page()
+            page.goto("/")
+            page.get_by_label("This service asks for an API key").fill(key)
+            page.keyboard.press("Enter")
+            fill(page)
+            run_there([sys.executable, "-c", program(page, "Python")], tmp_path, DPNP_KEY=key)
+            assert '-H "Authorization: Bearer $DPNP_KEY"' in program(page, "curl")
+            sample(page)
+            assert width(page.get_by_role("img", name="Sample 3")) == 8
+            with page.expect_download() as download:
+                page.get_by_role("link", name="posterior.npz").click()
+            with np.load(download.value.path()) as arrays:
+                assert arrays["samples"].shape == (3, 1, 8, 8)
+    finally:
+        store.revoke_key("page")
+        store.close()
