@@ -36,8 +36,8 @@ class GaussianSmoothed:
         s = self.svd.singular_values.like(x)
         inside = self.svd.project_measurement(self.y[None])
         variance = self.std**2 + (eta * s).square()
-        misfit = ((inside - s * self.svd.project(x)).square() / variance).flatten(1).sum(1)
-        outside = (self.y.square().sum() - inside.square().sum()).clamp_min(0) / self.std**2
+        misfit = ((inside - s * self.svd.project(x)).abs().square() / variance).flatten(1).sum(1)
+        outside = (self.y.square().sum() - inside.abs().square().sum()).clamp_min(0) / self.std**2
         log_det = variance.log().sum() + (self.y.numel() - s.numel()) * math.log(self.std**2)
         return -0.5 * (misfit + outside + log_det + self.y.numel() * math.log(2 * math.pi))
 

@@ -6,19 +6,25 @@ Images are float, channels first, in [-1, 1]; every noise level is a standard de
 from operators.catalogue import build, model_class, names, schema, summary
 from operators.errors import MeasurementError, OperatorError, ShapeError, UnknownOperatorError
 from operators.model import ForwardModel
+from operators.models.composed import Composed
 from operators.models.linear import Linear
+from operators.models.phase_retrieval import PhaseRetrieval
 from operators.models.quantization import Quantization
 from operators.models.super_resolution import SuperResolution
+from operators.symmetry import align
 
 __all__ = [
+    "Composed",
     "ForwardModel",
     "Linear",
     "MeasurementError",
     "OperatorError",
+    "PhaseRetrieval",
     "Quantization",
     "ShapeError",
     "SuperResolution",
     "UnknownOperatorError",
+    "align",
     "build",
     "model_class",
     "names",

@@ -2,8 +2,27 @@
 
 from operators.maps.base import Constant, LinearMap, Map, ThinSVD
 from operators.maps.bicubic import bicubic_matrix
+from operators.maps.block_dct import BlockDCT
+from operators.maps.blur import BlurMap
+from operators.maps.colour_dct import ColourBlockDCT
 from operators.maps.dense import DenseMap
+from operators.maps.fourier import FourierMagnitude
 from operators.maps.identity import IdentityMap
+from operators.maps.mask import MaskMap
 from operators.maps.separable import SeparableMap
 
-__all__ = ["Constant", "DenseMap", "IdentityMap", "LinearMap", "Map", "SeparableMap", "ThinSVD", "bicubic_matrix"]
+__all__ = [
+    "BlockDCT",
+    "BlurMap",
+    "ColourBlockDCT",
+    "Constant",
+    "DenseMap",
+    "FourierMagnitude",
+    "IdentityMap",
+    "LinearMap",
+    "Map",
+    "MaskMap",
+    "SeparableMap",
+    "ThinSVD",
+    "bicubic_matrix",
+]

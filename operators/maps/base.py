@@ -11,17 +11,18 @@ from operators.shapes import ImageShape, Shape
 
 
 class Constant:
-    """A float64 tensor of a map, with one copy kept per device and precision that it is used in."""
+    """A double-precision tensor of a map, real or complex, with one copy kept per device and precision that it is used in."""
 
     def __init__(self, value: Tensor) -> None:
-        self.value = value.detach().to("cpu", torch.float64)
+        self.value = value.detach().to("cpu", torch.complex128 if value.is_complex() else torch.float64)
         self._copies: dict[tuple[torch.device, torch.dtype], Tensor] = {}
 
     def like(self, x: Tensor) -> Tensor:
         """The constant on ``x``'s device in ``x``'s precision."""
         key = (x.device, x.dtype)
         if key not in self._copies:
-            self._copies[key] = self.value.to(x.device, x.dtype)
+            dtype = x.dtype.to_complex() if self.value.is_complex() else x.dtype
+            self._copies[key] = self.value.to(x.device, dtype)
         return self._copies[key]
 
 
@@ -62,7 +63,7 @@ class LinearMap(Map):
     """A linear map with its exact adjoint, and its thin SVD where that is cheap."""
 
     row_gram: float | None = None
-    """c where A A^T = c I, so that white noise in the image is white noise in the measurement; else None."""
+    """c where A A^T = c I, but for rows that are zero, so that white noise in the image is white in the measurement; else None."""
 
     @abstractmethod
     def adjoint(self, y: Tensor) -> Tensor:

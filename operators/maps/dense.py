@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from functools import cached_property
 from math import prod
+from typing import Annotated, Literal
 
 import torch
+from pydantic import Field
+from pydantic.dataclasses import dataclass
 from torch import Tensor
 
 from operators.errors import ShapeError
 from operators.maps.base import Constant, LinearMap, ThinSVD
-from operators.shapes import ImageShape
+from operators.parts import PART_CONFIG, MapPart
+from operators.shapes import ImageShape, matrix_of
 
 
 class DenseMap(LinearMap):
@@ -54,3 +58,14 @@ class DenseSVD(ThinSVD):
 
     def project_measurement(self, y: Tensor) -> Tensor:
         return y @ self._u.like(y)
+
+
+@dataclass(frozen=True, config=PART_CONFIG)
+class Matrix(MapPart):
+    """Any matrix on the flattened image: rows of C H W numbers."""
+
+    rows: Annotated[list[list[float]], Field(min_length=1, description="the matrix, row by row")]
+    kind: Literal["matrix"] = "matrix"
+
+    def build(self, image_shape: ImageShape) -> DenseMap:
+        return DenseMap(matrix_of(self.rows, "a matrix"), image_shape)

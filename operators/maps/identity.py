@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import torch
+from pydantic.dataclasses import dataclass
 from torch import Tensor
 
 from operators.maps.base import Constant, LinearMap, ThinSVD
+from operators.parts import PART_CONFIG, MapPart
 from operators.shapes import ImageShape
 
 
@@ -41,3 +45,13 @@ class IdentitySVD(ThinSVD):
 
     def project_measurement(self, y: Tensor) -> Tensor:
         return y
+
+
+@dataclass(frozen=True, config=PART_CONFIG)
+class Identity(MapPart):
+    """Every pixel as it is."""
+
+    kind: Literal["identity"] = "identity"
+
+    def build(self, image_shape: ImageShape) -> IdentityMap:
+        return IdentityMap(image_shape)

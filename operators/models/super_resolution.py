@@ -8,8 +8,8 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from operators.errors import ShapeError
-from operators.maps import SeparableMap, bicubic_matrix
+from operators.maps import SeparableMap
+from operators.maps.bicubic import Bicubic, Boundary
 from operators.model import MODEL_CONFIG, ForwardModel
 from operators.noise import GaussianNoise
 from operators.shapes import ImageShape
@@ -17,7 +17,7 @@ from operators.shapes import ImageShape
 
 @dataclass(frozen=True, config=MODEL_CONFIG)
 class SuperResolution(ForwardModel):
-    """y = downsample(x) + noise_std e: bicubic (Keys a = -0.5), antialiased, half-pixel centres, reflected edges.
+    """y = downsample(x) + noise_std e: bicubic (Keys a = -0.5), antialiased, half-pixel centres.
 
     ``image_shape`` (C, H, W); y has shape (C, H / factor, W / factor). Raises :class:`operators.ShapeError` when ``factor``
     does not divide the image.
@@ -32,16 +32,15 @@ class SuperResolution(ForwardModel):
         float, Field(gt=0, le=10, allow_inf_nan=False, description="standard deviation of the noise, in [-1, 1] scale")
     ] = 0.1
 
+    boundary: Annotated[Boundary, Field(description="how the image goes on beyond its edges")] = "reflect"
+
     def __post_init__(self) -> None:
-        _, h, w = self.image_shape
-        if h % self.factor or w % self.factor:
-            raise ShapeError(f"factor {self.factor} must divide the image's height and width, got {h} x {w}")
+        _ = self.map
 
     @cached_property
     def map(self) -> SeparableMap:
         """Bicubic downsampling."""
-        c, h, w = self.image_shape
-        return SeparableMap(bicubic_matrix(h, self.factor), bicubic_matrix(w, self.factor), c)
+        return Bicubic(factor=self.factor, boundary=self.boundary).build(self.image_shape)
 
     @cached_property
     def noise(self) -> GaussianNoise:

@@ -4,6 +4,7 @@ from operators.noise.base import NoiseModel, SeparableNoise
 from operators.noise.cells import CellNoise
 from operators.noise.dither import Dither
 from operators.noise.gaussian import GaussianNoise
+from operators.noise.poisson import PoissonNoise
 from operators.noise.quantizer import Quantizer
 
-__all__ = ["CellNoise", "Dither", "GaussianNoise", "NoiseModel", "Quantizer", "SeparableNoise"]
+__all__ = ["CellNoise", "Dither", "GaussianNoise", "NoiseModel", "PoissonNoise", "Quantizer", "SeparableNoise"]

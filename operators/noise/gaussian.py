@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Annotated, Literal
 
+import pydantic.dataclasses
 import torch
+from pydantic import Field
 from torch import Tensor
 
 from operators.noise.base import SeparableNoise
+from operators.parts import PART_CONFIG, NoisePart
 
 
 @dataclass(frozen=True)
@@ -36,3 +40,14 @@ class GaussianNoise(SeparableNoise):
     @property
     def scale(self) -> float:
         return self.std
+
+
+@pydantic.dataclasses.dataclass(frozen=True, config=PART_CONFIG)
+class Gaussian(NoisePart):
+    """Additive white Gaussian noise."""
+
+    kind: Literal["gaussian"] = "gaussian"
+    std: Annotated[float, Field(gt=0, le=10, allow_inf_nan=False, description="standard deviation, in [-1, 1] scale")] = 0.1
+
+    def build(self) -> GaussianNoise:
+        return GaussianNoise(self.std)

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Annotated, Literal
 
+import pydantic.dataclasses
 import torch
+from pydantic import Field
 from torch import Tensor
 
 from operators.errors import MeasurementError
 from operators.noise.cells import CellNoise
 from operators.noise.dither import DITHER_STD, Dither
+from operators.parts import PART_CONFIG, NoisePart
 from operators.shapes import Shape
 
 TOLERANCE = 1e-3  # of the distance of two levels: what an 8-bit picture may lose
@@ -93,3 +97,17 @@ class Quantizer(CellNoise):
         mean = (p * v).sum(0)
         variance = (p * (v - mean).square()).sum(0)
         return (y - mean).square() / variance.clamp_min(torch.finfo(clean.dtype).tiny)
+
+
+@pydantic.dataclasses.dataclass(frozen=True, config=PART_CONFIG)
+class Quantized(NoisePart):
+    """The dithered signal, quantised to 2^bits levels of [-1, 1]."""
+
+    kind: Literal["quantized"] = "quantized"
+    tau: Annotated[float, Field(gt=0, le=10, allow_inf_nan=False, description="scale of the dither, in [-1, 1] scale")] = 0.4
+    dither: Annotated[Dither, Field(description="law of the dither")] = "logistic"
+    bits: Annotated[int, Field(ge=1, le=8, description="bits per entry")] = 1
+    looks: Annotated[int, Field(ge=1, le=64, description="measurements of every entry, each with its own dither")] = 1
+
+    def build(self) -> Quantizer:
+        return Quantizer(self.tau, self.dither, self.bits, self.looks)

@@ -1,0 +1,51 @@
+"""Coded phase retrieval."""
+
+import pytest
+import torch
+
+import operators
+from operators.rng import generator_for
+
+
+def image(seed: int, shape=(1, 8, 8)) -> torch.Tensor:
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
+def test_the_magnitudes_are_the_oversampled_transforms():
+    model = operators.PhaseRetrieval(image_shape=(1, 8, 8), oversampling=3)
+    x = image(0)
+    mask = operators.maps.fourier.ternary_mask((8, 8), generator_for(0, operators.rng.MASK))
+    padded = torch.zeros(24, 24, dtype=torch.float64)
+    padded[:8, :8] = mask * x[0]
+    ramp = torch.arange(24, dtype=torch.float64)
+    dft = torch.exp(-2j * torch.pi * torch.outer(ramp, ramp) / 24) / 24**0.5
+    z = dft @ padded.to(torch.complex128) @ dft.T
+    assert model.measurement_shape == (1, 24, 24)
+    assert torch.allclose(model.map(x[None])[0, 0], (z.abs().square() + 0.01**2).sqrt(), atol=1e-12)
+
+
+def test_the_mask_has_the_papers_law_and_its_seed():
+    masks = [operators.maps.fourier.ternary_mask((200, 200), generator_for(s, operators.rng.MASK)) for s in (0, 0, 1)]
+    assert torch.equal(masks[0], masks[1])
+    assert not torch.equal(masks[0], masks[2])
+    for value, share in ((-1, 1 / 8), (0, 3 / 4), (1, 1 / 8)):
+        assert (masks[0] == value).double().mean().item() == pytest.approx(share, abs=4.5 * (share * (1 - share) / 40_000) ** 0.5)
+
+
+@pytest.mark.parametrize("mask", ["ternary", "none"])
+def test_align_undoes_what_the_magnitudes_cannot_see(mask):
+    model = operators.PhaseRetrieval(image_shape=(1, 8, 8), mask=mask)
+    truth = torch.nn.functional.pad(image(1, (1, 4, 5)), (0, 3, 0, 4))
+    twins = [truth, -truth]
+    if mask == "none":
+        twins += [truth.roll((3, 2), (-2, -1)), -truth.roll((4, 1), (-2, -1)), truth.flip(-1, -2)]
+    x = torch.stack(twins)
+    assert torch.allclose(model.map(x), model.map(truth[None]).expand(len(x), -1, -1, -1), atol=1e-12)
+    assert torch.allclose(operators.align(x, truth, mask=mask == "ternary"), truth.expand_as(x), atol=1e-12)
+
+
+def test_the_gradient_is_finite_where_the_magnitude_vanishes():
+    model = operators.PhaseRetrieval(image_shape=(1, 4, 4))
+    x = torch.zeros(1, 1, 4, 4, requires_grad=True)
+    model.log_likelihood(x, torch.ones(model.measurement_shape)).sum().backward()
+    assert torch.isfinite(x.grad).all()
