@@ -5,7 +5,6 @@ import math
 import pickle
 import subprocess
 import sys
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -132,9 +131,9 @@ def test_a_cell_of_an_exact_prior_is_calibrated(gaussian_bench):
 def test_a_baseline_is_tuned_on_the_faces_that_it_is_given_and_its_divergence_counted(gaussian_bench):
     model = TASKS["super_resolution"].model((1, 16, 16))
     faces = gaussian_bench.prior.sample(3, torch.Generator().manual_seed(1))
-    tuned, _ = replace(gaussian_bench, samples=2).cell(model, METHODS["DPS"], faces[:1], faces[1:])
-    bench, best = replace(gaussian_bench, samples=2), tuned["step_size"]
-    costs = [bench.step_size_cost(model, METHODS["DPS"], faces[1:], step) for step in (0.3 * best, best, 3 * best)]
+    tuned, _ = gaussian_bench.cell(model, METHODS["DPS"], faces[:1], faces[1:])
+    best = tuned["step_size"]
+    costs = [gaussian_bench.step_size_cost(model, METHODS["DPS"], faces[1:], step) for step in (0.3 * best, best, 3 * best)]
     assert costs[1] == min(costs)
     assert tuned["gradient_calls"] == tuned["denoiser_calls"] == 20
     wild = Method(lambda calls, step: dpnp.DPS(n_steps=calls, step_size=1e300))
