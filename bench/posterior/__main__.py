@@ -50,18 +50,23 @@ def main() -> None:
     parser.add_argument("--problems", type=int, default=5, help="random problems per family")
     parser.add_argument("--simulations", type=int, default=300, help="simulated truths of the calibration, at most 900")
     parser.add_argument(
-        "--calls", nargs="+", type=int, choices=list(ITERATIONS), default=list(ITERATIONS), help="denoiser calls per sample"
+        "--calls", nargs="+", type=int, choices=list(ITERATIONS), default=list(ITERATIONS), help="budgets of denoiser calls"
     )
     parser.add_argument("--families", nargs="+", choices=list(FAMILIES), default=list(FAMILIES), metavar="NAME")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent)
+    parser.add_argument("--resume", action="store_true", help="keep the families that a run with the same options has left in --out")
     options = parser.parse_args()
     torch.set_num_threads(1)  # small matrices: threads would only wait for each other, and CPU time is then the time of one thread
-    found = [s for f in tqdm(options.families, desc="families") for s in scores(f, options.problems, options.samples, options.calls)]
-    calibrated = list(calibrations(options.simulations, options.samples))
     options.out.mkdir(parents=True, exist_ok=True)
-    results = {"scores": [asdict(s) for s in found], "calibration": [asdict(c) for c in calibrated]}
-    (options.out / "results.json").write_text(json.dumps(results, indent=1) + "\n")
-    write(found, calibrated, options.out)
+    kept = options.out / "results.json"
+    results = json.loads(kept.read_text()) if options.resume and kept.exists() else {"scores": [], "calibration": []}
+    missing = [f for f in options.families if f not in {score["family"] for score in results["scores"]}]
+    for family in tqdm(missing, desc="families"):
+        results["scores"] += [asdict(s) for s in scores(family, options.problems, options.samples, options.calls)]
+        kept.write_text(json.dumps(results, indent=1) + "\n")
+    results["calibration"] = [asdict(c) for c in calibrations(options.simulations, options.samples)]
+    kept.write_text(json.dumps(results, indent=1) + "\n")
+    write([Score(**s) for s in results["scores"]], [Calibration(**c) for c in results["calibration"]], options.out)
 
 
 if __name__ == "__main__":

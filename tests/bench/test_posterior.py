@@ -120,12 +120,12 @@ def test_methods_make_the_calls_that_they_are_asked_for():
 
 
 def test_the_command_writes_results_tables_and_plots(tmp_path):
-    options = ["--samples", "40", "--problems", "1", "--simulations", "2", "--calls", "40", "--families", "one bit, d 2"]
+    options = ["--samples", "40", "--problems", "1", "--simulations", "2", "--calls", "40", "--families", "gaussian, d 16, m 8"]
     command = [sys.executable, "-m", "bench.posterior", *options, "--out", str(tmp_path)]
     subprocess.run(command, check=True, capture_output=True, timeout=200)
     results = json.loads((tmp_path / "results.json").read_text())
-    assert {(row["family"], row["calls"]) for row in results["scores"]} == {("one bit, d 2", 0), ("one bit, d 2", 40)}
+    assert {(row["family"], row["calls"]) for row in results["scores"]} == {("gaussian, d 16, m 8", 0), ("gaussian, d 16, m 8", 40)}
     page = (tmp_path / "README.md").read_text()
-    for text in ("exact sampling", "| one bit, d 2 | DPnP-SMC | ", "90% coverage", "CPU seconds"):
+    for text in ("exact sampling", "| gaussian, d 16, m 8 | DPnP-SMC | ", "90% coverage", "CPU seconds"):
         assert text in page
     assert all((tmp_path / plot).stat().st_size > 5000 for plot in ("calls.png", "seconds.png", "calibration.png"))
