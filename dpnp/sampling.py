@@ -155,7 +155,13 @@ def sample(
 
 def _check_problem(prior: Prior, model: ForwardModel, y: Tensor, n_samples: int) -> None:
     if tuple(prior.image_shape) != tuple(model.image_shape):
-        raise ShapeError(f"the prior is for images {tuple(prior.image_shape)}, the forward model for {tuple(model.image_shape)}")
+        raise ShapeError(f"the prior is for {_kind(prior.image_shape)}, the forward model for {_kind(model.image_shape)}")
     if n_samples < 1:
         raise ValueError(f"n_samples must be at least 1, got {n_samples}")
     model.check_measurement(y)
+
+
+def _kind(shape: tuple[int, ...]) -> str:
+    """grey images (1, 64, 64)."""
+    colour = {1: "grey ", 3: "RGB "}.get(shape[0], "")
+    return f"{colour}images {tuple(shape)}"

@@ -9,6 +9,7 @@ from dpnp.priors.info import PriorInfo
 from dpnp.priors.linear import LinearDenoiser
 from dpnp.priors.load import candidates, list_priors, load_prior, prior_info
 from dpnp.priors.network import NetworkPrior
+from dpnp.priors.tiled import Tiled
 
 __all__ = [
     "BatchedPrior",
@@ -22,6 +23,7 @@ __all__ = [
     "NetworkPrior",
     "Prior",
     "PriorInfo",
+    "Tiled",
     "candidates",
     "list_priors",
     "load_prior",

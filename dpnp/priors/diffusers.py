@@ -57,7 +57,7 @@ def load(path: Path, *, name: str, device: torch.device | str) -> DiffusionPrior
     """The prior in ``path``. Raises :class:`dpnp.PriorError` with the cause when it cannot be used."""
     checkpoint = read_checkpoint(path)
     parametrisation = parametrisation_of(checkpoint)
-    network = UnconditionalUNet(_load_network(checkpoint.network_folder))
+    network = UnconditionalUNet(_load_network(checkpoint.network_folder), len(checkpoint.network["block_out_channels"]))
     card = {**read_about(path / ABOUT), "network": checkpoint.network, "scheduler": checkpoint.scheduler}
     return DiffusionPrior(network, parametrisation, checkpoint.image_shape, name=name, card=card).to(device)
 
@@ -65,9 +65,10 @@ def load(path: Path, *, name: str, device: torch.device | str) -> DiffusionPrior
 class UnconditionalUNet(nn.Module):
     """A ``UNet2DModel`` as a function of image and label."""
 
-    def __init__(self, unet: nn.Module) -> None:
+    def __init__(self, unet: nn.Module, resolutions: int) -> None:
         super().__init__()
         self.unet = unet
+        self.unit = 2 ** (resolutions - 1)
 
     def forward(self, x: Tensor, label: Tensor) -> Tensor:
         answer: Tensor = self.unet(x.to(next(self.parameters()).dtype), label, return_dict=False)[0]

@@ -34,6 +34,13 @@ class EDMDenoiser(nn.Module):
         self.network = network
         self.linear = linear
 
+    @property
+    def unit(self) -> int | None:
+        """Sides must be multiples of this; None with a linear denoiser that knows places in the image."""
+        flat = self.linear.rank == 0 and not self.linear.mean.any()
+        depth = len(self.network.config["block_out_channels"])  # type: ignore[index]  # a diffusers model's own arguments
+        return self.patch * 2 ** (depth - 1) if flat else None
+
     def forward(self, x: Tensor, sigma: Tensor) -> Tensor:
         with torch.autocast(x.device.type, enabled=False):
             estimate = self.linear(x, sigma)
@@ -63,3 +70,11 @@ class EDMPrior(NetworkPrior):
         """
         check_denoiser_input(x, sigma, self._image_shape)
         return self.call(x, sigma)
+
+    def sized(self, height: int, width: int) -> EDMPrior:
+        """See :class:`dpnp.priors.network.NetworkPrior`."""
+        other, denoiser = super().sized(height, width), self.network
+        blank = LinearDenoiser.isotropic(other.image_shape, 1.0).to(self.device)
+        blank.residual.copy_(denoiser.linear.residual)
+        other.network = EDMDenoiser(denoiser.network, blank, denoiser.patch).eval()
+        return other

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 from abc import ABC, abstractmethod
 from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
 
+from dpnp.errors import ShapeError
 from dpnp.priors.base import ImageShape
 
 
@@ -15,7 +17,8 @@ class NetworkPrior(ABC):
     """A frozen network, its weights laid out channels last, which convolutions prefer on CPUs and tensor cores.
 
     ``sigma_range`` are the trained noise levels in [-1, 1] scale. Images stay in float32; ``autocast`` (bfloat16 or float16) is the
-    precision inside the network. ``card`` says where the weights are from.
+    precision inside the network. ``card`` says where the weights are from. ``network.unit`` is the number of pixels that the image's
+    sides must be multiples of, None when the network is for one size.
     """
 
     dtype = torch.float32
@@ -46,6 +49,20 @@ class NetworkPrior(ABC):
     def device(self) -> torch.device:
         """The device that holds the weights."""
         return next(self.network.parameters()).device
+
+    def sized(self, height: int, width: int) -> Self:
+        """The same network for images of another size, which convolutions take; it shares the weights.
+
+        Raises :class:`dpnp.ShapeError` when the network cannot halve such sides, or is for one size only.
+        """
+        unit = self.network.unit
+        if not isinstance(unit, int):
+            raise ShapeError(f"the prior {self.name!r} is for images {self._image_shape} only: a part of it is not convolutional")
+        if height % unit or width % unit or min(height, width) < 1:
+            raise ShapeError(f"expected sides that are multiples of {unit}, got {height} x {width}")
+        other = copy.copy(self)
+        other._image_shape = (self._image_shape[0], height, width)
+        return other
 
     def state_dict(self) -> dict[str, Tensor]:
         """The weights."""

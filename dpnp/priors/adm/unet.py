@@ -110,6 +110,7 @@ class ADMUNet(nn.Module):
     def __init__(self, architecture: Architecture, *, head_channels: int = 64, legacy: bool = True) -> None:
         super().__init__()
         a = self.architecture = architecture
+        self.unit = 2 ** (len(a.channels) - 1)
         self._head_channels, self._legacy = head_channels, legacy
         embedding = 4 * a.model_channels
         self.time_embed = nn.Sequential(nn.Linear(a.model_channels, embedding), nn.SiLU(), nn.Linear(embedding, embedding))

@@ -167,5 +167,5 @@ def test_notes_that_do_not_fit_are_refused(tmp_path, notes, message):
 @pytest.mark.parametrize("suffix", [".pt", ".safetensors"])
 def test_damaged_files_are_refused(tmp_path, suffix):
     (tmp_path / f"x{suffix}").write_bytes(b"no weights")
-    with pytest.raises(dpnp.PriorError, match="damaged|cannot be read"):
+    with pytest.raises(dpnp.PriorError, match=r"damaged|cannot be read"):
         dpnp.load_prior(tmp_path / f"x{suffix}", device="cpu")
