@@ -1,4 +1,4 @@
-"""The priors that the service offers: the shipped ones and, by sub-folder name, those of the folder ``DPNP_PRIORS``."""
+"""The priors that the service offers: the shipped ones and, by their names, those in the folder ``DPNP_PRIORS``."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections import OrderedDict
 from pathlib import Path
 
 import dpnp
-from dpnp import Prior, PriorError, PriorInfo
-from dpnp.priors import candidates, prior_info
+from dpnp import PriorError, PriorInfo
+from dpnp.priors import NetworkPrior, candidates, prior_info
 
 log = logging.getLogger(__name__)
 
@@ -48,19 +48,37 @@ class PriorCatalogue:
 
 
 class LoadedPriors:
-    """Priors in memory, the most recently used ``capacity`` of them."""
+    """Priors in memory: the most recently used ones whose weights take at most ``budget`` bytes, and always the last one."""
 
-    def __init__(self, catalogue: PriorCatalogue, device: str, capacity: int) -> None:
-        self._catalogue, self._capacity = catalogue, capacity
+    def __init__(self, catalogue: PriorCatalogue, device: str, budget: int) -> None:
+        self._catalogue, self._budget = catalogue, budget
         self._device = None if device == "auto" else device
-        self._loaded: OrderedDict[str, Prior] = OrderedDict()
+        self._loaded: OrderedDict[str, NetworkPrior] = OrderedDict()
+        self.names: tuple[str, ...] = ()
+        """The priors in memory; may be read by another thread."""
 
-    def get(self, name: str) -> Prior:
+    def get(self, name: str) -> NetworkPrior:
         """The prior, loaded when it is not in memory. Raises :class:`UnknownPriorError` or ``dpnp.PriorError``."""
         if name not in self._loaded:
-            folder = self._catalogue.get(name).folder
-            while len(self._loaded) >= self._capacity:
-                self._loaded.popitem(last=False)
-            self._loaded[name] = dpnp.load_prior(folder, device=self._device)
+            path = self._catalogue.get(name).folder
+            self._make_room(_file_bytes(path))
+            self._loaded[name] = dpnp.load_prior(path, device=self._device)
+            log.info("prior %s is loaded: %.1f MB", name, self._loaded[name].weight_bytes / 2**20)
         self._loaded.move_to_end(name)
+        self._make_room(0, keep=1)
         return self._loaded[name]
+
+    def _make_room(self, wanted: int, keep: int = 0) -> None:
+        """Drop the least recently used priors until ``wanted`` more bytes fit, or only ``keep`` are left."""
+        while len(self._loaded) > keep and wanted + sum(prior.weight_bytes for prior in self._loaded.values()) > self._budget:
+            log.info("prior %s is dropped from memory", self._loaded.popitem(last=False)[0])
+        self.names = tuple(self._loaded)
+
+
+def _file_bytes(path: Path) -> int:
+    """At least what the prior will take: files may hold half precision."""
+    return (
+        path.stat().st_size
+        if path.is_file()
+        else sum(file.stat().st_size for kind in ("safetensors", "bin") for file in path.glob(f"**/*.{kind}"))
+    )

@@ -29,8 +29,10 @@ class Settings(BaseSettings):
     )
 
     prior: str = Field("faces-64", description="the prior of a request that names none; loaded before the service is ready")
-    priors: Path | None = Field(None, description="folder whose sub-folders are further priors, offered by their names")
-    loaded_priors: int = Field(2, ge=1, description="priors that a worker keeps in memory; the least recently used one goes first")
+    priors: Path | None = Field(None, description="folder whose sub-folders and weight files are further priors, offered by their names")
+    prior_memory_bytes: int = Field(
+        4 * 2**30, ge=0, description="weights that a worker keeps in memory; the least recently used priors go first, the one in use stays"
+    )
     device: str = Field("auto", description="where to sample: auto, cpu, cuda, cuda:1 ...")
     workers: int = Field(1, ge=0, description="worker processes on this host; 0 leaves sampling to workers started elsewhere")
     threads: int = Field(0, ge=0, description="CPU threads of a worker; 0 leaves the choice to torch")

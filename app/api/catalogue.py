@@ -40,6 +40,7 @@ class PriorEntry(BaseModel):
     source: str
     summary: str
     default: bool = Field(description="taken when a spec names none")
+    loaded: bool = Field(description="in a worker's memory, so that a job need not wait for its weights")
 
 
 class Operators(BaseModel):
@@ -77,13 +78,21 @@ def list_samplers() -> Samplers:
 @router.get("/priors")
 def list_priors(service: ServiceDep) -> Priors:
     """The priors, each with the shape of its images."""
-    default = service.settings.prior
-    return Priors(priors=[PriorEntry.model_validate({**_fields(info), "default": info.name == default}) for info in service.priors.all()])
+    default, workers = service.settings.prior, service.store.workers_seen(service.settings.lease_seconds)
+    loaded = {name for worker in workers for name in worker.priors}
+    return Priors(priors=[_entry(info, default=info.name == default, loaded=info.name in loaded) for info in service.priors.all()])
 
 
-def _fields(info: dpnp.PriorInfo) -> dict[str, Any]:
-    names = ("name", "image_shape", "licence", "source", "summary")
-    return {name: getattr(info, name) for name in names}
+def _entry(info: dpnp.PriorInfo, *, default: bool, loaded: bool) -> PriorEntry:
+    return PriorEntry(
+        name=info.name,
+        image_shape=info.image_shape,
+        licence=info.licence,
+        source=info.source,
+        summary=info.summary,
+        default=default,
+        loaded=loaded,
+    )
 
 
 @router.post(

@@ -16,22 +16,23 @@ MAX_PIXELS = 2**28  # numbers in a file that a user names himself
 
 
 def prior_info(name: str | None) -> PriorInfo:
-    """The prior of that name, or in the folder of that path, or the default one; its weights are not loaded.
+    """The prior of that name, path or Hugging Face id, or the default one; its weights are not loaded.
 
     Raises :class:`app.catalogue.UnknownPriorError`, which lists the known names, or ``dpnp.PriorError``.
     """
     from app.catalogue import PriorCatalogue, UnknownPriorError
     from app.settings import Settings
-    from dpnp.priors import prior_info
+    from dpnp.priors import find_prior
+    from dpnp.priors.hub import is_id
 
     settings = Settings()
     wanted = name or settings.prior
     try:
         return PriorCatalogue(settings.priors).get(wanted)
     except UnknownPriorError as error:
-        if not Path(wanted).is_dir():
-            raise UnknownPriorError(f"{error}; and there is no folder of that name") from error
-        return prior_info(Path(wanted).resolve())
+        if not Path(wanted).exists() and not is_id(wanted):
+            raise UnknownPriorError(f"{error}; and there is no file or folder of that name") from error
+        return find_prior(wanted)
 
 
 def load(info: PriorInfo) -> Prior:

@@ -75,6 +75,7 @@ workers = sa.Table(
     sa.Column("seen_at", sa.Double, nullable=False),
     sa.Column("denoiser_calls", sa.BigInteger, nullable=False, default=0),
     sa.Column("sampling_seconds", sa.Double, nullable=False, default=0.0),
+    sa.Column("priors", sa.JSON, doc="names of the priors in its memory"),
 )
 
 

@@ -111,7 +111,7 @@ class Leases(Transactions):
         """The workers heard of lately."""
         with self._read() as connection:
             rows = connection.execute(sa.select(workers).where(workers.c.seen_at > now() - within_seconds)).all()
-        return [WorkerRow(row.id, row.state, row.detail, row.denoiser_calls, row.sampling_seconds) for row in rows]
+        return [WorkerRow(r.id, r.state, r.detail, r.denoiser_calls, r.sampling_seconds, tuple(r.priors or ())) for r in rows]
 
     def forget_worker(self, worker: str) -> None:
         """The worker is gone."""

@@ -58,13 +58,14 @@ class KeyRow:
 
 @dataclass(frozen=True)
 class WorkerRow:
-    """A worker: ``state`` is starting, ready or broken; totals count since it started."""
+    """A worker: ``state`` is starting, ready or broken; totals count since it started; ``priors`` are in its memory."""
 
     id: str
     state: str
     detail: str = ""
     denoiser_calls: int = 0
     sampling_seconds: float = 0.0
+    priors: tuple[str, ...] = ()
 
     def values(self) -> dict[str, Any]:
         """Everything but the id."""
@@ -73,6 +74,7 @@ class WorkerRow:
             "detail": self.detail,
             "denoiser_calls": self.denoiser_calls,
             "sampling_seconds": self.sampling_seconds,
+            "priors": list(self.priors),
         }
 
 

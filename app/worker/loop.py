@@ -33,14 +33,14 @@ class Worker:
     def __init__(self, worker_id: str, settings: Settings, parent: int | None = None) -> None:
         self.id, self.settings = worker_id, settings
         self.files, self.store = Files(settings.data_dir), Store(settings.store_url)
-        self.priors = LoadedPriors(PriorCatalogue(settings.priors), settings.device, settings.loaded_priors)
+        self.priors = LoadedPriors(PriorCatalogue(settings.priors), settings.device, settings.prior_memory_bytes)
         self.watcher = Watcher(self.store, settings, self._report, parent)
         self.warm_up = threading.Thread(target=warm_up, name="warm-up", daemon=True)
         self._state, self._detail = "starting", ""
         self._calls, self._seconds = 0, 0.0
 
     def _report(self) -> WorkerRow:
-        return WorkerRow(self.id, self._state, self._detail, self._calls, round(self._seconds, 3))
+        return WorkerRow(self.id, self._state, self._detail, self._calls, round(self._seconds, 3), self.priors.names)
 
     def main(self) -> None:
         """Load the default prior, then work until asked to stop. Raises the error that keeps it from working."""

@@ -53,7 +53,9 @@ class CatalogueEntry:
 
 @dataclass(frozen=True)
 class Prior:
-    """A prior of the catalogue; ``image_shape`` is (C, H, W); ``default``: taken when none is named."""
+    """A prior of the catalogue; ``image_shape`` is (C, H, W); ``default``: taken when none is named;
+    ``loaded``: in a worker's memory.
+    """
 
     name: str
     image_shape: tuple[int, int, int]
@@ -61,6 +63,7 @@ class Prior:
     licence: str
     source: str
     default: bool = False
+    loaded: bool = False
 
 
 @dataclass(frozen=True)
@@ -130,7 +133,7 @@ def _prior(row: Mapping[str, Any]) -> Prior:
     try:
         c, h, w = (int(n) for n in row["image_shape"])
         summary, licence, source = (str(row.get(key) or "") for key in ("summary", "licence", "source"))
-        return Prior(str(row["name"]), (c, h, w), summary, licence, source, default=bool(row.get("default")))
+        return Prior(str(row["name"]), (c, h, w), summary, licence, source, bool(row.get("default")), bool(row.get("loaded")))
     except (KeyError, TypeError, ValueError) as error:
         raise ProtocolError(f"expected a prior, got {_shown(row)} ({error!r})") from error
 

@@ -7,7 +7,7 @@ from dpnp.priors.edm import EDMDenoiser, EDMPrior
 from dpnp.priors.gaussian import Gaussian, GaussianMixture
 from dpnp.priors.info import PriorInfo
 from dpnp.priors.linear import LinearDenoiser
-from dpnp.priors.load import candidates, list_priors, load_prior, prior_info
+from dpnp.priors.load import candidates, find_prior, list_priors, load_prior, prior_info
 from dpnp.priors.network import NetworkPrior
 from dpnp.priors.tiled import Tiled
 
@@ -25,6 +25,7 @@ __all__ = [
     "PriorInfo",
     "Tiled",
     "candidates",
+    "find_prior",
     "list_priors",
     "load_prior",
     "prior_info",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
@@ -58,25 +59,27 @@ def prior_info(path: Path) -> PriorInfo:
     return format_of(path).info(path)
 
 
+def find_prior(name: str | Path) -> PriorInfo:
+    """The prior of that shipped name, local path or Hugging Face id, fetched if need be, but not loaded.
+
+    Raises :class:`dpnp.PriorError`, which lists the known names, when there is none.
+    """
+    if (SHIPPED / str(name) / CARD).is_file():
+        return prior_info(SHIPPED / str(name))
+    if Path(name).exists():
+        return prior_info(Path(name).resolve())
+    if not hub.is_id(str(name)):
+        known = ", ".join(info.name for info in list_priors()) or "none"
+        raise PriorError(f"unknown prior {str(name)!r}: no shipped prior ({known}), no local path, and no Hugging Face id (owner/name)")
+    prior_info(hub.fetch_configs(str(name)))  # before gigabytes of weights for nothing
+    return replace(prior_info(hub.fetch_weights(str(name))), name=str(name))
+
+
 def load_prior(name: str | Path, device: torch.device | str | None = None) -> NetworkPrior:
     """Load a prior by shipped name, local path or Hugging Face id, onto ``device`` (default: a GPU when there is one).
 
     Nothing in a checkpoint is executed: weights come from safetensors, or from pickles that hold tensors alone.
     Raises :class:`dpnp.PriorError`, which lists the known names, when there is none of that name or it cannot be used.
     """
-    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
-    shipped, path = SHIPPED / str(name), Path(name)
-    if (shipped / CARD).is_file():
-        path = shipped
-    elif not path.exists():
-        path = _fetch(str(name))
-        return format_of(path).load(path, name=str(name), device=device)
-    return format_of(path).load(path, name=path.stem if path.is_file() else path.name, device=device)
-
-
-def _fetch(name: str) -> Path:
-    if not hub.is_id(name):
-        known = ", ".join(info.name for info in list_priors()) or "none"
-        raise PriorError(f"unknown prior {name!r}: neither a shipped prior ({known}) nor a local path nor a Hugging Face id (owner/name)")
-    prior_info(hub.fetch_configs(name))  # before gigabytes of weights for nothing
-    return hub.fetch_weights(name)
+    info = find_prior(name)
+    return format_of(info.folder).load(info.folder, name=info.name, device=device or ("cuda" if torch.cuda.is_available() else "cpu"))

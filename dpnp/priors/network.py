@@ -73,6 +73,11 @@ class NetworkPrior(ABC):
         self.network.to(device)
         return self
 
+    @property
+    def weight_bytes(self) -> int:
+        """Memory that the weights take."""
+        return sum(weight.nbytes for weight in self.network.state_dict().values())
+
     @abstractmethod
     def denoise(self, x: Tensor, sigma: Tensor) -> Tensor:
         """E[x0 | x0 + sigma e = x]; see :class:`dpnp.priors.base.Prior`."""

@@ -23,6 +23,7 @@ def test_the_catalogue_names_what_a_spec_may_name(client: TestClient) -> None:
     assert priors["tiny"]["image_shape"] == [1, 8, 8]
     assert priors["tiny"]["default"]
     assert not priors["tiny-rgb"]["default"]
+    assert not priors["tiny"]["loaded"]
     samplers = {entry["name"]: entry for entry in client.get("/v1/samplers").json()["samplers"]}
     assert "n_iterations" in samplers["dpnp"]["schema"]["properties"]
 

@@ -252,8 +252,8 @@ def test_a_page_of_one_state(store: Store) -> None:
 
 def test_workers_are_known_while_they_speak(store: Store) -> None:
     store.report_worker(WorkerRow("w", "starting"))
-    store.report_worker(WorkerRow("w", "ready", "", 7, 1.5))
-    assert store.workers_seen(LONG) == [WorkerRow("w", "ready", "", 7, 1.5)]
+    store.report_worker(WorkerRow("w", "ready", "", 7, 1.5, ("tiny",)))
+    assert store.workers_seen(LONG) == [WorkerRow("w", "ready", "", 7, 1.5, ("tiny",))]
     time.sleep(0.02)
     assert store.workers_seen(0.01) == []
     store.forget_worker("w")
