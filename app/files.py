@@ -38,6 +38,12 @@ def sample_name(index: int) -> str:
     return f"samples/{index}.png"
 
 
+def is_disk_full(error: BaseException) -> bool:
+    """True for what is raised when a disk or a quota is full: by the system, by libraries in its words, by SQLite in its own."""
+    words = ("No space left on device", "disk is full")
+    return getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or any(w in str(error) for w in words)
+
+
 class Files:
     """The files of all jobs."""
 
@@ -86,15 +92,19 @@ class Files:
     # Checkpoints
 
     def save_checkpoint(self, job_id: str, token: int, state: dict[str, Any]) -> None:
-        """Replace this lease's checkpoint in one rename."""
+        """Replace this lease's checkpoint in one rename. On an error, such as a full disk, the former one stays and nothing else."""
         import torch  # here, because it takes seconds: the engine starts its workers before
 
         path = self.folder(job_id) / f"checkpoint-{token}.pt"
         partial = path.with_suffix(".partial")
-        with open(partial, "wb") as stream:
-            torch.save(state, stream)
-            _sync(stream.fileno())
-        os.replace(partial, path)
+        try:
+            with open(partial, "wb") as stream:
+                torch.save(state, stream)
+                _sync(stream.fileno())
+            os.replace(partial, path)
+        except BaseException:
+            partial.unlink(missing_ok=True)
+            raise
 
     def load_checkpoint(self, job_id: str) -> dict[str, Any] | None:
         """The checkpoint of the latest lease that left a readable one."""
@@ -122,6 +132,10 @@ class Files:
             return self._running_mean(job_id, token).read_bytes()
         except FileNotFoundError:
             return None
+
+    def drop_running_mean(self, job_id: str, token: int) -> None:
+        """Delete this lease's picture; no error when there is none."""
+        self._running_mean(job_id, token).unlink(missing_ok=True)
 
     def _running_mean(self, job_id: str, token: int) -> Path:
         return self.folder(job_id) / f"mean-{token}.png"

@@ -55,6 +55,9 @@ class Settings(BaseSettings):
     max_attempts: int = Field(3, ge=1, description="times a job is started before it fails because its worker keeps dying")
     checkpoint_every: int = Field(5, ge=1, description="iterations between two checkpoints of a job")
     cancel_poll_seconds: float = Field(0.25, gt=0, description="how often a worker looks whether its job was cancelled")
+    stuck_seconds: float = Field(
+        60, gt=0, description="a worker that heeds neither cancel nor time limit for this long is ended and started again"
+    )
     heartbeat_seconds: float = Field(
         15, gt=0, description="silence after which an event stream sends a comment to keep the connection open"
     )

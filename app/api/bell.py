@@ -24,6 +24,7 @@ class Bell:
         self._rung = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._last = -1
+        self._outage = False
 
     async def wait(self, timeout: float) -> None:
         """Return when something happened to some job, or after ``timeout`` seconds."""
@@ -46,9 +47,11 @@ class Bell:
         while self._waiting:
             try:
                 last = await to_thread.run_sync(self._store.last_event_id)
-            except Exception:  # those who wait look for themselves when their time is up
-                log.warning("the store cannot be polled", exc_info=True)
-                last = self._last
+                self._outage = False
+            except Exception as error:  # those who wait look for themselves when their time is up
+                if not self._outage:
+                    log.warning("the job store cannot be reached: %s", error)
+                self._outage, last = True, self._last
             if last != self._last:
                 self._last = last
                 rung, self._rung = self._rung, asyncio.Event()

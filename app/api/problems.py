@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import errno
 import logging
 import re
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
-import sqlalchemy as sa
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
@@ -17,8 +15,9 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
 import operators
+from app.files import is_disk_full
 from app.problem import FieldError, SpecError
-from app.store import IdempotencyMismatchError, JobNotFinishedError, JobNotFoundError, QueueFullError, TooManyJobsError
+from app.store import UNREACHABLE, IdempotencyMismatchError, JobNotFinishedError, JobNotFoundError, QueueFullError, TooManyJobsError
 from app.uploads import NotAMeasurementError, TooDemandingError, TooManyPixelsError, UnreadableFileError, WrongShapeError
 
 log = logging.getLogger(__name__)
@@ -26,9 +25,6 @@ log = logging.getLogger(__name__)
 MEDIA_TYPE = "application/problem+json"
 PREFIX = "urn:dpnp:problem:"
 RETRY_SECONDS = "5"
-DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
-STORE_FULL = ("disk is full", "No space left on device")  # what SQLite says, and PostgreSQL
-STORE_ERRORS = (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.TimeoutError)
 
 
 class BadField(BaseModel):
@@ -105,20 +101,14 @@ def as_problem(error: Exception) -> ProblemError:
         status, kind, title = found
         headers = {"Retry-After": RETRY_SECONDS} if status == 429 else None
         return ProblemError(status, kind, title, str(error), headers=headers)
-    if _is_disk_full(error):
+    if is_disk_full(error):
         return ProblemError(507, "disk-full", "The disk is full", "the service has no room left for this job; try again later")
-    if isinstance(error, STORE_ERRORS):
+    if isinstance(error, UNREACHABLE):
         log.error("the store cannot be reached: %s", error)
         busy = "the job store cannot be reached at the moment"
         return ProblemError(503, "store-unavailable", "Try again", busy, headers={"Retry-After": RETRY_SECONDS})
     log.error("unexpected error", exc_info=error)
     return ProblemError(500, "internal-error", "Internal error", f"{type(error).__name__}; the service's log has the details")
-
-
-def _is_disk_full(error: Exception) -> bool:
-    if isinstance(error, OSError):
-        return error.errno in DISK_FULL
-    return isinstance(error, sa.exc.OperationalError) and any(words in str(error.orig) for words in STORE_FULL)
 
 
 def _validation(error: RequestValidationError) -> ProblemError:
@@ -152,7 +142,7 @@ def install(app: FastAPI) -> None:
             return _http(request, error).response()
         return as_problem(error).response()
 
-    known = [RequestValidationError, HTTPException, ProblemError, SpecError, OSError, *STORE_ERRORS, *KINDS, Exception]
+    known = [RequestValidationError, HTTPException, ProblemError, SpecError, OSError, *UNREACHABLE, *KINDS, Exception]
     for kind in known:
         app.add_exception_handler(kind, handle)
 

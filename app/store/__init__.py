@@ -1,6 +1,7 @@
 """The job store: the SQL table is the queue and the only truth."""
 
 from app.store.errors import (
+    UNREACHABLE,
     DatabaseTooNewError,
     IdempotencyMismatchError,
     JobNotFinishedError,
@@ -16,6 +17,7 @@ from app.store.rows import Claim, Event, Idempotency, KeyRow, NewJob, WorkerRow
 from app.store.store import Store, new_id
 
 __all__ = [
+    "UNREACHABLE",
     "Claim",
     "DatabaseTooNewError",
     "Event",

@@ -1,5 +1,10 @@
 """The errors of the store."""
 
+import sqlalchemy as sa
+
+UNREACHABLE = (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.TimeoutError)
+"""What is raised while the database cannot be reached, is too busy or has no room: the same call may succeed later."""
+
 
 class StoreError(Exception):
     """Base of the store's errors."""

@@ -10,20 +10,21 @@ from typing import Any
 import dpnp
 import operators
 from app.catalogue import LoadedPriors, PriorCatalogue, UnknownPriorError
-from app.files import Files
+from app.files import Files, is_disk_full
 from app.jobs import JobError
 from app.problem import SpecError
 from app.results import warm_up, write_result
 from app.settings import Settings
-from app.store import Claim, Store, WorkerRow
+from app.store import UNREACHABLE, Claim, Store, WorkerRow
 from app.worker.running_mean import RunningMean
 from app.worker.solve import Hooks, Solution, solve
-from app.worker.watch import CancelRequestedError, LeaseLostError, OutOfTimeError, Watcher, WorkerStoppingError
+from app.worker.watch import CancelRequestedError, LeaseLostError, OutOfTimeError, Watcher, WorkerStoppingError, out_of_time
 from dpnp import Run
 
 log = logging.getLogger(__name__)
 
 IDLE_SECONDS = 0.1
+OUTAGE_SECONDS = 1.0
 USER_ERRORS = (dpnp.DPnPError, operators.OperatorError, SpecError, UnknownPriorError)
 
 
@@ -51,8 +52,7 @@ class Worker:
             log.info("worker %s is ready", self.id)
             self.warm_up.start()
             while not self.watcher.stopping.is_set():
-                if not self.work_once():
-                    self.watcher.stopping.wait(IDLE_SECONDS)
+                self._work_or_wait()
         except Exception as error:
             self._announce("broken", f"{type(error).__name__}: {error}")
             raise
@@ -60,6 +60,14 @@ class Worker:
             self.watcher.end()
             self.watcher.join()
             self.store.close()
+
+    def _work_or_wait(self) -> None:
+        try:
+            if not self.work_once():
+                self.watcher.stopping.wait(IDLE_SECONDS)
+        except UNREACHABLE as error:
+            log.warning("the job store cannot be reached: %s", error)
+            self.watcher.stopping.wait(OUTAGE_SECONDS)
 
     def _announce(self, state: str, detail: str = "") -> None:
         self._state, self._detail = state, detail
@@ -104,19 +112,22 @@ class JobRun:
             solution = self._solve()
             self._publish(solution)
         except LeaseLostError:
+            self.files.drop_running_mean(self.job.id, self.token)
             self._log("the lease was lost; another worker has the job")
         except CancelRequestedError:
             self._end(self.store.cancelled(self.claim), "cancelled")
         except WorkerStoppingError:
             self._give_back()
         except OutOfTimeError:
-            limit = self.worker.settings.job_seconds
-            self._fail("out-of-time", "Time limit reached", f"the job took longer than the {limit:g} s that this service allows")
+            self._fail(out_of_time(self.worker.settings.job_seconds))
         except USER_ERRORS as error:
-            self._fail(_slug(type(error).__name__), "The job cannot be sampled", str(error))
+            self._fail(JobError(type=_slug(type(error).__name__), title="The job cannot be sampled", detail=str(error)))
+        except UNREACHABLE:
+            log.warning("the job store cannot be reached; the job waits for it", extra={"job": self.job.id})
+            self._outlast()
         except Exception as error:
             log.exception("the job failed", extra={"job": self.job.id})
-            self._fail("internal-error", "Unexpected error", f"{type(error).__name__}; the service's log has the details")
+            self._fail(_unexpected(error))
 
     def _solve(self) -> Solution:
         spec = self.job.spec
@@ -145,8 +156,12 @@ class JobRun:
         self._step_started = time.perf_counter()
 
     def _checkpoint(self) -> None:
-        if self._snapshot is not None:
+        if self._snapshot is None:
+            return
+        try:
             self.files.save_checkpoint(self.job.id, self.token, self._snapshot)
+        except (OSError, RuntimeError) as error:  # torch's writer makes a RuntimeError of a full disk
+            log.warning("the checkpoint cannot be written: %s", error, extra={"job": self.job.id})
 
     def _publish(self, solution: Solution) -> None:
         if self.worker.warm_up.ident is not None:
@@ -168,11 +183,19 @@ class JobRun:
         else:
             self._end(self.store.cancelled(self.claim), "cancelled")
 
-    def _fail(self, kind: str, title: str, detail: str) -> None:
-        if not self.store.fail(self.claim, JobError(type=kind, title=title, detail=detail)):
+    def _outlast(self) -> None:
+        """Wait for the store, then give the job back, so that it goes on from its checkpoint. The attempt does not count."""
+        while not self.worker.watcher.stopping.wait(OUTAGE_SECONDS):
+            try:
+                return self._give_back()
+            except UNREACHABLE:
+                continue
+
+    def _fail(self, error: JobError) -> None:
+        if not self.store.fail(self.claim, error):
             self._end(self.store.cancelled(self.claim), "cancelled")
             return
-        self._end(True, f"failed: {detail}")
+        self._end(True, f"failed: {error.detail}")
 
     def _end(self, recorded: bool, what: str) -> None:
         if recorded:
@@ -181,6 +204,14 @@ class JobRun:
 
     def _log(self, message: str) -> None:
         log.info(message, extra={"job": self.job.id})
+
+
+def _unexpected(error: Exception) -> JobError:
+    """Its type alone: a message may hold what is nobody's business."""
+    if is_disk_full(error):
+        return JobError(type="disk-full", title="The disk is full", detail="the service had no room left for this job's files")
+    detail = f"{type(error).__name__}; the service's log has the details"
+    return JobError(type="internal-error", title="Unexpected error", detail=detail)
 
 
 def _slug(name: str) -> str:

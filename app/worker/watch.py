@@ -8,9 +8,11 @@ import threading
 import time
 from collections.abc import Callable
 
-from app.jobs import JobStatus
+from app.jobs import JobError, JobStatus
 from app.settings import Settings
 from app.store import Claim, Store, WorkerRow
+
+STUCK = 4  # exit status
 
 log = logging.getLogger(__name__)
 
@@ -35,6 +37,13 @@ class OutOfTimeError(InterruptedJobError):
     """The job ran into its time limit."""
 
 
+def out_of_time(limit: float | None) -> JobError:
+    """Why a job failed that took longer than ``limit`` seconds."""
+    return JobError(
+        type="out-of-time", title="Time limit reached", detail=f"the job took longer than the {limit:g} s that this service allows"
+    )
+
+
 class Watcher(threading.Thread):
     """Polls the store for the job at hand and reports the worker. ``check`` raises in the sampling thread."""
 
@@ -45,6 +54,8 @@ class Watcher(threading.Thread):
         self._deadline = float("inf")
         self._reason: InterruptedJobError | None = None
         self._next_renewal = 0.0
+        self._unheeded_since: float | None = None
+        self._outage = False
         self._lock = threading.Lock()  # a finding about one claim must not stop the next
         self._ended = threading.Event()
         self.stopping = threading.Event()
@@ -77,8 +88,12 @@ class Watcher(threading.Thread):
                 self.stopping.set()
             try:
                 self._look()
-            except Exception:  # a busy database must not end the watch; the lease decides
-                log.warning("the store cannot be reached", exc_info=True)
+                self._end_if_stuck()
+                self._outage = False
+            except Exception as error:  # must not end the watch; the lease decides
+                if not self._outage:
+                    log.warning("the job store cannot be reached: %s", error)
+                self._outage = True
 
     def _look(self) -> None:
         claim = self._claim
@@ -94,3 +109,18 @@ class Watcher(threading.Thread):
         with self._lock:
             if claim is self._claim and status is not JobStatus.RUNNING:
                 self._reason = LeaseLostError() if status is None else CancelRequestedError()
+
+    def _end_if_stuck(self) -> None:
+        """End the process when the sampler does not heed its reason to stop: a call that never returns would hold the job for ever."""
+        claim, now = self._claim, time.monotonic()
+        late = now > self._deadline
+        if claim is None or not (late or self._reason):
+            self._unheeded_since = None
+            return
+        self._unheeded_since = self._unheeded_since or now
+        if now - self._unheeded_since < self._settings.stuck_seconds:
+            return
+        log.error("the sampler does not stop; the worker ends itself", extra={"job": claim.job.id})
+        if late:
+            self._store.fail(claim, out_of_time(self._settings.job_seconds))
+        os._exit(STUCK)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import os
@@ -81,6 +82,15 @@ def sse(lines: Iterator[str]) -> Iterator[dict[str, Any]]:
             event = {}
         elif name:
             event[name] = value.strip()
+
+
+def fill(folder: Path) -> Path:
+    """Leave no room on the disk of ``folder``; deleting the file that is returned makes room again."""
+    filler = folder / "filler"
+    with contextlib.suppress(OSError), open(filler, "wb", buffering=0) as stream:
+        while True:
+            stream.write(bytes(4096))
+    return filler
 
 
 class LiveServer:
@@ -167,3 +177,20 @@ class LiveServer:
         answer.raise_for_status()
         with np.load(io.BytesIO(answer.content)) as arrays:
             return dict(arrays)
+
+
+def submit(live: LiveServer, **changes: Any) -> str:
+    answer = post(live.client, given=spec(**changes))
+    assert answer.status_code == 202, answer.text
+    job_id: str = answer.json()["id"]
+    return job_id
+
+
+def reached(live: LiveServer, job_id: str, step: int) -> dict[str, Any]:
+    def look() -> dict[str, Any] | None:
+        job = live.job(job_id)
+        assert job["status"] in ("queued", "running"), job
+        return job if job["progress"]["step"] >= step else None
+
+    job: dict[str, Any] = until(look, what=f"step {step}")
+    return job

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from starlette.testclient import TestClient
 from app.api import create_app
 from tests.app.answers import folders, problem
 from tests.app.conftest import MakeSettings
-from tests.app.helpers import Idle, npy, post
+from tests.app.helpers import Idle, fill, npy, post
 
 
 def test_a_large_body_is_413_while_it_streams(make_settings: MakeSettings) -> None:
@@ -50,6 +51,28 @@ def test_a_full_disk_is_507_and_leaves_nothing(client: TestClient, monkeypatch: 
     problem(post(client), 507)
     assert folders(client) == []
     assert client.get("/v1/jobs").json()["jobs"] == []
+
+
+@pytest.mark.parametrize("store", ["on another disk", "on the full disk"])
+def test_on_a_disk_that_is_really_full_nothing_is_left_behind(
+    make_settings: MakeSettings, small_disk: Path, tmp_path: Path, store: str
+) -> None:
+    elsewhere = {"database_url": f"sqlite:///{tmp_path / 'store.sqlite3'}"} if store == "on another disk" else {}
+    with TestClient(create_app(make_settings(data_dir=small_disk, min_free_bytes=0, **elsewhere), Idle())) as client:
+        first = post(client).json()["id"]
+        filler = fill(small_disk)
+        for _ in range(3):
+            problem(post(client), 507)
+        assert [folder.name for folder in folders(client)] == [first]
+        filler.unlink()
+        second = post(client).json()["id"]
+        assert [job["id"] for job in client.get("/v1/jobs").json()["jobs"]] == [second, first]
+
+
+def test_a_disk_that_is_nearly_full_is_left_to_the_running_jobs(make_settings: MakeSettings) -> None:
+    with TestClient(create_app(make_settings(min_free_bytes=2**60), Idle())) as client:
+        problem(post(client), 507)
+        assert folders(client) == []
 
 
 def test_an_unforeseen_error_is_a_problem_without_its_message(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:

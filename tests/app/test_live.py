@@ -10,32 +10,16 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import httpx
 import numpy as np
 import pytest
 
 from app.store import Store
-from tests.app.helpers import LiveServer, post, spec, sse, until
+from tests.app.helpers import LiveServer, post, reached, sse, submit, until
 
 pytestmark = pytest.mark.timeout(180)
 
 LONG = {"name": "dpnp", "n_iterations": 150, "denoising_steps": 4}
-
-
-def submit(live: LiveServer, **changes: Any) -> str:
-    answer = post(live.client, given=spec(**changes))
-    assert answer.status_code == 202, answer.text
-    job_id: str = answer.json()["id"]
-    return job_id
-
-
-def reached(live: LiveServer, job_id: str, step: int) -> dict[str, Any]:
-    def look() -> dict[str, Any] | None:
-        job = live.job(job_id)
-        assert job["status"] in ("queued", "running"), job
-        return job if job["progress"]["step"] >= step else None
-
-    job: dict[str, Any] = until(look, what=f"step {step}")
-    return job
 
 
 def test_a_measurement_goes_in_and_a_posterior_comes_out(live: LiveServer) -> None:
@@ -124,19 +108,21 @@ def test_a_killed_worker_costs_nothing_but_time(live: LiveServer) -> None:
 
 
 def test_nothing_is_lost_when_the_service_is_killed_and_started_again(live: LiveServer) -> None:
-    """SIGKILL and SIGTERM of the API while jobs run and wait; the last of these tests, because it leaves the service stopped."""
+    """SIGKILL of the API in the middle of an event stream, and SIGTERM; the last of these tests, because it leaves the service stopped."""
     job_id = submit(live, sampler={**LONG, "n_iterations": 60})
     waiting = submit(live)
-    reached(live, job_id, 5)
     orphans = live.workers()
-    live.kill()
+    seen = seen_until_killed(live, job_id, step=5)
     until(lambda: not any(alive(pid) for pid in orphans), 20, "the end of the orphaned worker")
     live.start(ready=False)
     assert live.finished(job_id)["status"] == "succeeded"
     assert live.finished(waiting)["status"] == "succeeded"
+    with live.client.stream("GET", f"/v1/jobs/{job_id}/events", headers={"Last-Event-ID": seen[-1]["id"]}) as answer:
+        seen += sse(answer.iter_lines())
     with live.client.stream("GET", f"/v1/jobs/{job_id}/events") as answer:
-        seen = [event["data"]["status"] for event in sse(answer.iter_lines()) if event["event"] == "status"]
-    assert seen == ["queued", "running", "queued", "running", "succeeded"]
+        assert list(sse(answer.iter_lines())) == seen
+    statuses = [event["data"]["status"] for event in seen if event["event"] == "status"]
+    assert statuses == ["queued", "running", "queued", "running", "succeeded"]
 
     last = submit(live, sampler=LONG)
     reached(live, last, 3)
@@ -146,6 +132,19 @@ def test_nothing_is_lost_when_the_service_is_killed_and_started_again(live: Live
     store.close()
     assert (stopped.status, stopped.attempt) == ("queued", 0)
     assert list((live.settings.data_dir / "jobs" / last).glob("checkpoint-*.pt"))
+
+
+def seen_until_killed(live: LiveServer, job_id: str, step: int) -> list[dict[str, Any]]:
+    """The events of a stream that the service dies in, at ``step``."""
+    seen: list[dict[str, Any]] = []
+    with live.client.stream("GET", f"/v1/jobs/{job_id}/events") as answer:
+        events = sse(answer.iter_lines())
+        while not seen or seen[-1]["data"]["progress"]["step"] < step:
+            seen.append(next(events))
+        live.kill()
+        with pytest.raises(httpx.RemoteProtocolError):
+            seen.extend(events)
+    return seen
 
 
 def alive(pid: int) -> bool:

@@ -27,7 +27,7 @@ from app.worker.solve import Hooks, solve
 from app.worker.watch import WorkerStoppingError
 from dpnp import DivergedError, Run
 from tests.app.conftest import MakeSettings
-from tests.app.helpers import spec
+from tests.app.helpers import fill, spec, until
 
 S = JobStatus
 Y = np.full((1, 2, 2), 0.3, dtype=np.float32)
@@ -262,6 +262,61 @@ def test_a_job_over_its_time_fails(make_worker: MakeWorker, monkeypatch: pytest.
     error = worker.store.get(job_id).error
     assert error is not None
     assert error.type == "out-of-time"
+
+
+def test_a_call_that_never_returns_ends_the_worker(make_worker: MakeWorker, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The process would be gone; here it goes on when it has been told to end itself."""
+    codes: list[int] = []
+    monkeypatch.setattr("app.worker.watch.os._exit", codes.append)
+    worker = make_worker(job_seconds=0.2, stuck_seconds=0.2)
+    job_id = add(worker)
+    at_step(monkeypatch, 1, lambda run: until(lambda: codes, 20, "the end of the worker"))
+    worker.work_once()
+    error = worker.store.get(job_id).error
+    assert error is not None
+    assert error.type == "out-of-time"
+
+
+def test_a_cancelled_call_that_never_returns_ends_the_worker(make_worker: MakeWorker, monkeypatch: pytest.MonkeyPatch) -> None:
+    codes: list[int] = []
+    monkeypatch.setattr("app.worker.watch.os._exit", codes.append)
+    worker = make_worker(stuck_seconds=0.2)
+    job_id = add(worker)
+
+    def hang(run: JobRun) -> None:
+        run.store.cancel(job_id)
+        until(lambda: codes, 20, "the end of the worker")
+
+    at_step(monkeypatch, 1, hang)
+    worker.work_once()
+    assert worker.store.get(job_id).status is S.CANCELLED
+
+
+def test_without_room_for_checkpoints_a_job_goes_on(
+    make_worker: MakeWorker, monkeypatch: pytest.MonkeyPatch, small_disk: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    worker = make_worker(data_dir=small_disk, database_url=f"sqlite:///{tmp_path / 'store.sqlite3'}", checkpoint_every=1)
+    job_id = add(worker)
+    fillers: list[Path] = []
+    at_step(monkeypatch, 1, lambda run: fillers.append(fill(small_disk)))
+    monkeypatch.setattr(JobRun, "_publish", lambda run, solution, publish=JobRun._publish: (fillers[0].unlink(), publish(run, solution)))
+    worker.work_once()
+    assert worker.store.get(job_id).status is S.SUCCEEDED
+    assert "the checkpoint cannot be written" in caplog.text
+    assert sorted(os.listdir(worker.files.folder(job_id))) == ["measurement.npy", "result-1"]
+
+
+def test_without_room_for_its_result_a_job_fails_and_leaves_nothing(
+    make_worker: MakeWorker, monkeypatch: pytest.MonkeyPatch, small_disk: Path, tmp_path: Path
+) -> None:
+    worker = make_worker(data_dir=small_disk, database_url=f"sqlite:///{tmp_path / 'store.sqlite3'}")
+    job_id = add(worker)
+    at_step(monkeypatch, 3, lambda run: fill(small_disk))
+    worker.work_once()
+    error = worker.store.get(job_id).error
+    assert error is not None
+    assert error.type == "disk-full"
+    assert os.listdir(worker.files.folder(job_id)) == ["measurement.npy"]
 
 
 def test_a_broken_checkpoint_is_passed_over(make_worker: MakeWorker) -> None:
