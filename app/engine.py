@@ -126,6 +126,7 @@ class EmbeddedEngine:
     def _bury(self, slot: _Slot) -> None:
         slot.process = None
         self._store.forget_worker(slot.worker_id)
+        self._files.remove_metrics(slot.worker_id)
         for job in self._store.recover(self._settings.max_attempts, [slot.worker_id]):
             log.warning("its worker died; the job is now %s", job.status, extra={"job": job.id})
 

@@ -2,8 +2,10 @@
 
 - ``jobs/<id>/measurement.npy``
 - ``jobs/<id>/checkpoint-<token>.pt``: the sampler's state, written by the holder of that lease
+- ``jobs/<id>/batch-size``: images per denoiser call, once memory was too small for all
 - ``jobs/<id>/mean-<token>.png``: the mean of the samples while the job runs
 - ``jobs/<id>/result-<token>/``: the result of the lease that succeeded
+- ``metrics/<worker>.prom``: what a living worker measures
 """
 
 from __future__ import annotations
@@ -11,7 +13,9 @@ from __future__ import annotations
 import errno
 import os
 import pickle
+import re
 import shutil
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -21,6 +25,7 @@ from zipfile import BadZipFile
 import numpy as np
 
 MEASUREMENT = "measurement.npy"
+BATCH_SIZE = "batch-size"
 
 RESULT_FILES = {
     "mean.png": "image/png",
@@ -48,8 +53,9 @@ class Files:
     """The files of all jobs."""
 
     def __init__(self, data_dir: Path) -> None:
-        self.jobs = data_dir / "jobs"
-        self.jobs.mkdir(parents=True, exist_ok=True)
+        self.jobs, self._metrics = data_dir / "jobs", data_dir / "metrics"
+        for folder in (self.jobs, self._metrics):
+            folder.mkdir(parents=True, exist_ok=True)
 
     def folder(self, job_id: str) -> Path:
         """Everything of one job."""
@@ -119,6 +125,15 @@ class Files:
 
     # While it runs
 
+    def limit_batch(self, job_id: str, size: int) -> None:
+        """From now on, this job's denoiser is called on at most ``size`` images at a time."""
+        _replace(self.folder(job_id) / BATCH_SIZE, str(size).encode())
+
+    def batch_size(self, job_id: str) -> int | None:
+        """The limit, if there is one."""
+        path = self.folder(job_id) / BATCH_SIZE
+        return int(path.read_text()) if path.exists() else None
+
     def save_running_mean(self, job_id: str, token: int, write: Callable[[Path], None]) -> None:
         """Replace this lease's picture by what ``write`` writes, in one rename."""
         path = self._running_mean(job_id, token)
@@ -164,12 +179,39 @@ class Files:
     def tidy(self, job_id: str, token: int | None) -> None:
         """Drop the checkpoints, running means and half-written results of a finished job, and all results but this lease's."""
         keep = None if token is None else self.result(job_id, token)
-        for pattern in ("checkpoint-*", "*mean-*.png"):
+        for pattern in ("checkpoint-*", "*mean-*.png", f"*{BATCH_SIZE}"):
             for path in self.folder(job_id).glob(pattern):
                 path.unlink(missing_ok=True)
         for path in self.folder(job_id).glob("result-*"):
             if path != keep:
                 shutil.rmtree(path, ignore_errors=True)
+
+    # Workers
+
+    def save_metrics(self, worker: str, text: bytes) -> None:
+        """Replace what a worker measures."""
+        _replace(self._worker_metrics(worker), text)
+
+    def metrics(self, worker: str) -> str:
+        """What a worker measures; nothing when it has not said."""
+        try:
+            return self._worker_metrics(worker).read_text()
+        except FileNotFoundError:
+            return ""
+
+    def remove_metrics(self, worker: str) -> None:
+        """The worker is gone."""
+        self._worker_metrics(worker).unlink(missing_ok=True)
+
+    def _worker_metrics(self, worker: str) -> Path:
+        return self._metrics / f"{re.sub(r'[^A-Za-z0-9._-]', '_', worker)}.prom"
+
+
+def _replace(path: Path, content: bytes) -> None:
+    """Write a file so that readers see the old content or the new."""
+    partial = path.with_name(f"partial-{threading.get_ident()}-{path.name}")
+    partial.write_bytes(content)
+    os.replace(partial, path)
 
 
 def _token(path: Path) -> int:

@@ -23,6 +23,7 @@ class Settings(BaseSettings):
         None, description="job store, such as postgresql://user:password@host/name; an SQLite file in the data folder if not given"
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least severe log line that is written")
+    log_format: Literal["text", "json"] = Field("text", description="log lines for people, or one JSON object per line for machines")
 
     auth: Literal["auto", "required", "off"] = Field(
         "auto", description="whether calls need an API key: auto once one was added (dpnp keys add), required always, off never"
@@ -36,6 +37,11 @@ class Settings(BaseSettings):
     device: str = Field("auto", description="where to sample: auto, cpu, cuda, cuda:1 ...")
     workers: int = Field(1, ge=0, description="worker processes on this host; 0 leaves sampling to workers started elsewhere")
     threads: int = Field(0, ge=0, description="CPU threads of a worker; 0 leaves the choice to torch")
+    memory_bytes: int | None = Field(
+        None,
+        ge=2**28,
+        description="memory of a worker on the CPU; a job that needs more is tried with half its batch; no limit if not given",
+    )
 
     max_queue: int = Field(1000, ge=1, description="jobs that may wait; more are refused with 429")
     max_jobs_per_key: int = Field(100, ge=1, description="unfinished jobs that one API key may have; more are refused with 429")

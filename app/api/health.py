@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from app.api.problems import ProblemError, responses
 from app.api.service import Service, ServiceDep
 from app.jobs import JobStatus
+from app.metrics import with_worker
 
 router = APIRouter(tags=["health"])
 
@@ -58,6 +59,10 @@ class _Collector:
         for status, count in counts.items():
             jobs.add_metric([status], count)
         yield jobs
+        failed = GaugeMetricFamily("dpnp_failed_jobs", "Failed jobs by the type of their error", labels=["type"])
+        for kind, count in self._service.store.failures().items():
+            failed.add_metric([kind], count)
+        yield failed
         yield GaugeMetricFamily("dpnp_queue_depth", "Jobs that wait", value=counts[JobStatus.QUEUED])
         workers = self._service.store.workers_seen(self._service.settings.lease_seconds)
         ready = sum(worker.state == "ready" for worker in workers)
@@ -68,3 +73,5 @@ class _Collector:
             calls.add_metric([worker.id], worker.denoiser_calls)
             seconds.add_metric([worker.id], worker.sampling_seconds)
         yield from (calls, seconds)
+        files = self._service.files
+        yield from with_worker((worker.id, files.metrics(worker.id)) for worker in workers)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
+import logging
 import re
 from typing import Annotated
 
@@ -21,6 +22,7 @@ from app.api.service import Service, ServiceDep
 from app.jobs import Job, JobPage, JobStatus
 from app.problem import FieldError, SpecError
 
+log = logging.getLogger(__name__)
 router = APIRouter(prefix=f"{PREFIX}/jobs", tags=["jobs"])
 
 KeyHeader = Annotated[str | None, Header(min_length=1, max_length=255, description="the same key never queues two jobs")]
@@ -50,6 +52,8 @@ async def submit(
     with service.in_flight(idempotency_key, owner):
         form = await read_form(request, "measurement", service.settings.max_upload_bytes)
         job, new = await to_thread.run_sync(service.submit, form, idempotency_key, owner, limiter=service.intake)
+        if new:
+            log.info("queued: %s, prior %s", job.spec.operator.name, job.spec.prior, extra={"job": job.id})
     wait = _wanted_wait(prefer, service.settings.max_wait_seconds)
     if wait is not None:
         response.headers["Preference-Applied"] = f"wait={wait:g}"

@@ -19,7 +19,7 @@ def serve(settings: Settings | None = None) -> None:
     Raises :class:`app.store.StoreError` or ``sqlalchemy.exc.OperationalError`` when the job store cannot be used.
     """
     settings = settings or Settings()
-    set_up_logging(settings.log_level)
+    set_up_logging(settings.log_level, settings.log_format)
     with _listen(settings.host, settings.port) as listener:
         engine = EmbeddedEngine(settings)
         engine.start()

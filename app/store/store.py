@@ -122,6 +122,13 @@ class Store(Leases, Keys):
         found = {S(row[0]): int(row[1]) for row in rows}
         return {status: found.get(status, 0) for status in JobStatus}
 
+    def failures(self) -> dict[str, int]:
+        """How many jobs failed with each type of error."""
+        kind = jobs.c.error["type"].as_string()
+        query = sa.select(kind, sa.func.count()).where(jobs.c.status == S.FAILED).group_by(kind)
+        with self._read() as connection:
+            return {row[0]: int(row[1]) for row in connection.execute(query)}
+
     def events_after(self, job_id: str, last_id: int) -> list[Event]:
         """The job's events after ``last_id``, oldest first."""
         query = sa.select(events).where(events.c.job_id == job_id, events.c.id > last_id).order_by(events.c.id)

@@ -22,15 +22,17 @@ def main() -> int:
     parser.add_argument("--parent", type=int, help="stop when this process is no longer the parent")
     options = parser.parse_args()
     settings = Settings()
-    set_up_logging(settings.log_level)
+    set_up_logging(settings.log_level, settings.log_format)
     os.environ.setdefault("MPLCONFIGDIR", str(settings.data_dir.resolve() / "cache" / "matplotlib"))
 
     import torch
 
     from app.catalogue import UnknownPriorError
     from app.worker.loop import Worker
+    from app.worker.memory import limit_memory
     from dpnp import PriorError
 
+    limit_memory(settings.memory_bytes)
     if settings.threads:
         torch.set_num_threads(settings.threads)
     worker = Worker(options.id, settings, options.parent)

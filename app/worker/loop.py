@@ -11,11 +11,14 @@ import dpnp
 import operators
 from app.catalogue import LoadedPriors, PriorCatalogue, UnknownPriorError
 from app.files import Files, is_disk_full
-from app.jobs import JobError
+from app.jobs import Job, JobError
+from app.metrics import WorkerMetrics
 from app.problem import SpecError
 from app.results import warm_up, write_result
 from app.settings import Settings
 from app.store import UNREACHABLE, Claim, Store, WorkerRow
+from app.worker.memory import is_out_of_memory, out_of_memory
+from app.worker.metered import MeteredPrior
 from app.worker.running_mean import RunningMean
 from app.worker.solve import Hooks, Solution, solve
 from app.worker.watch import CancelRequestedError, LeaseLostError, OutOfTimeError, Watcher, WorkerStoppingError, out_of_time
@@ -39,8 +42,10 @@ class Worker:
         self.warm_up = threading.Thread(target=warm_up, name="warm-up", daemon=True)
         self._state, self._detail = "starting", ""
         self._calls, self._seconds = 0, 0.0
+        self.metrics = WorkerMetrics()
 
     def _report(self) -> WorkerRow:
+        self._save_metrics()
         return WorkerRow(self.id, self._state, self._detail, self._calls, round(self._seconds, 3), self.priors.names)
 
     def main(self) -> None:
@@ -59,6 +64,7 @@ class Worker:
         finally:
             self.watcher.end()
             self.watcher.join()
+            self.files.remove_metrics(self.id)
             self.store.close()
 
     def _work_or_wait(self) -> None:
@@ -80,11 +86,23 @@ class Worker:
             return False
         log.info("attempt %d starts", claim.job.attempt, extra={"job": claim.job.id})
         self.watcher.watch(claim)
+        self._count_wait(claim.job)
         try:
             JobRun(self, claim).run()
         finally:
             self.watcher.watch(None)
+            self._save_metrics()
         return True
+
+    def _save_metrics(self) -> None:
+        try:
+            self.files.save_metrics(self.id, self.metrics.text())
+        except OSError as error:  # a full disk must not cost the lease
+            log.warning("the metrics cannot be written: %s", error)
+
+    def _count_wait(self, job: Job) -> None:
+        if job.attempt == 1 and job.started_at is not None:
+            self.metrics.queue_seconds.observe((job.started_at - job.created_at).total_seconds())
 
     def count_call(self) -> None:
         """One more call of a denoiser."""
@@ -126,6 +144,8 @@ class JobRun:
             log.warning("the job store cannot be reached; the job waits for it", extra={"job": self.job.id})
             self._outlast()
         except Exception as error:
+            if is_out_of_memory(error):
+                return self._relent(error)
             log.exception("the job failed", extra={"job": self.job.id})
             self._fail(_unexpected(error))
 
@@ -137,7 +157,9 @@ class JobRun:
             self._log("resumes from a checkpoint")
         hooks = Hooks(before_call=self._before_call, after_step=self._after_step)
         self._step_started = time.perf_counter()
-        return solve(spec, self.files.measurement(self.job.id), prior, checkpoint=checkpoint, hooks=hooks)
+        batch_size = self.files.batch_size(self.job.id)
+        metered = MeteredPrior(prior, self.worker.metrics)
+        return solve(spec, self.files.measurement(self.job.id), metered, batch_size=batch_size, checkpoint=checkpoint, hooks=hooks)
 
     def _before_call(self) -> None:
         self.worker.watcher.check()
@@ -175,6 +197,17 @@ class JobRun:
             self._log(f"succeeded in {seconds:.1f} s")
         else:
             self._end(self.store.cancelled(self.claim), "cancelled at the end")
+
+    def _relent(self, error: Exception) -> None:
+        """Out of memory: once, try with half as many images per denoiser call. The worker ends, which gives its memory back."""
+        log.warning("out of memory: %s", error, extra={"job": self.job.id})
+        self.worker.watcher.stopping.set()
+        n_samples, tried = self.job.spec.n_samples, self.files.batch_size(self.job.id)
+        if tried is None and n_samples > 1:
+            self.files.limit_batch(self.job.id, (n_samples + 1) // 2)
+            self._give_back()
+        else:
+            self._fail(out_of_memory(n_samples, tried))
 
     def _give_back(self) -> None:
         self._checkpoint()

@@ -46,17 +46,24 @@ class Solution:
 
 
 def solve(
-    spec: Spec, measurement: np.ndarray, prior: Prior, *, checkpoint: dict[str, Any] | None = None, hooks: Hooks | None = None
+    spec: Spec,
+    measurement: np.ndarray,
+    prior: Prior,
+    *,
+    batch_size: int | None = None,
+    checkpoint: dict[str, Any] | None = None,
+    hooks: Hooks | None = None,
 ) -> Solution:
     """Sample the posterior, from the start or from a ``checkpoint`` of the same problem (``Run.state_dict``).
 
+    ``batch_size`` is the number of images per denoiser call, all if not given.
     A checkpoint that this version cannot continue, such as another version's, is passed over.
     Raises :class:`app.problem.SpecError`, the errors of ``dpnp.sample``, and whatever a hook raises.
     """
     hooks = hooks or Hooks()
     model, sampler = build_model(spec.operator, prior.image_shape), build_sampler(spec.sampler)
     y = torch.from_numpy(measurement)
-    start = partial(dpnp.start, prior, model, y, sampler=sampler, n_samples=spec.n_samples, seed=spec.seed)
+    start = partial(dpnp.start, prior, model, y, sampler=sampler, n_samples=spec.n_samples, seed=spec.seed, batch_size=batch_size)
     run = start() if checkpoint is None else _resumed(start(), checkpoint) or start()
     run.on_denoiser_call = hooks.before_call
     while not run.done:
