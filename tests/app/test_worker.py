@@ -129,7 +129,7 @@ def test_the_summary_makes_the_result_reproducible(make_worker: MakeWorker) -> N
     if worker.store.get(job_id).status is S.FAILED:
         pytest.fail(str(worker.store.get(job_id).error))
     summary = json.loads((worker.files.result(job_id, 1) / "result.json").read_text())
-    assert summary["operator"] == {"name": "super_resolution", "factor": 4, "noise_std": 0.1}
+    assert {"name": "super_resolution", "factor": 4, "noise_std": 0.1}.items() <= summary["operator"].items()
     assert summary["sampler"]["n_iterations"] == 4
     assert (summary["seed"], summary["nfe"], summary["n_samples"], summary["device"]) == (7, 8, 1, "cpu")
     assert summary["versions"]["torch"] == str(torch.__version__)
