@@ -12,17 +12,24 @@ def train(
     data: Annotated[
         Path,
         typer.Argument(
-            help="an .npz file with uint8 arrays 'train' and 'val', (N, H, W) or (N, H, W, 3); or 'kernels', synthetic blur kernels"
+            help="a folder of pictures; an .npz file with uint8 arrays 'train' and 'val', (N, H, W) or (N, H, W, 3), or with 'data' and "
+            "'offsets', picture files joined; or 'kernels', synthetic blur kernels"
         ),
     ],
     out: Annotated[Path, typer.Option(help="the run's folder; OUT/best is the finished prior")],
+    size: Annotated[str | None, typer.Option(help="side of the images, or HEIGHTxWIDTH; needed where pictures differ in size")] = None,
+    colour: Annotated[str, typer.Option(help="auto, grey or rgb; auto is grey where every picture is")] = "auto",
+    fit: Annotated[str, typer.Option(help="bring pictures to another aspect ratio by crop, about the centre, or by resize")] = "crop",
+    validation: Annotated[float, typer.Option(min=0, max=0.5, help="share of the pictures that training does not see")] = 0.02,
     steps: Annotated[int, typer.Option(min=1)] = 5000,
     batch_size: Annotated[int, typer.Option(min=1)] = 32,
+    accumulate: Annotated[int, typer.Option(min=1, help="compute each batch in so many parts, to save memory")] = 1,
     learning_rate: Annotated[float, typer.Option(min=0)] = 1e-3,
     channels: Annotated[str, typer.Option(help="channels per resolution, fine to coarse")] = "64,128,192",
     patch: Annotated[int, typer.Option(help="side of the pixel blocks that the network sees as channels")] = 2,
     flips: Annotated[bool, typer.Option(help="flip images horizontally at random")] = True,
     precision: Annotated[str, typer.Option(help="bfloat16 or float32")] = "bfloat16",
+    sample_images: Annotated[int, typer.Option(min=0, help="samples drawn into OUT/samples at every check; 0 for none")] = 8,
     seed: int = 0,
     compile: Annotated[bool, typer.Option(help="fuse the network with torch.compile (needs a C++ compiler on CPU)")] = False,
     resume: Annotated[bool, typer.Option(help="continue OUT's checkpoint, with the options of this call")] = False,
@@ -36,12 +43,24 @@ def train(
     from pydantic import ValidationError
 
     from dpnp import PriorError, load_prior
-    from dpnp.training import About, DatasetError, KernelDataset, NetworkConfig, TrainConfig, Trainer, TrainingData, load_dataset
+    from dpnp.training import (
+        About,
+        DatasetError,
+        KernelDataset,
+        NetworkConfig,
+        Preparation,
+        TrainConfig,
+        Trainer,
+        TrainingData,
+        load_dataset,
+    )
 
     try:
         config = TrainConfig(
             steps=steps,
             batch_size=batch_size,
+            accumulate=accumulate,
+            sample_images=sample_images,
             learning_rate=learning_rate,
             horizontal_flips=flips,
             precision=precision,
@@ -49,7 +68,8 @@ def train(
             compile=compile,
             network=NetworkConfig.model_validate({"channels": channels.split(","), "patch": patch}),
         )
-        dataset: TrainingData = KernelDataset() if str(data) == SYNTHETIC_KERNELS else load_dataset(data)
+        how = Preparation.model_validate({"size": size, "colour": colour, "fit": fit, "validation": validation})
+        dataset: TrainingData = KernelDataset() if str(data) == SYNTHETIC_KERNELS else load_dataset(data, how)
     except ValidationError as error:
         raise typer.BadParameter("; ".join(f"{e['loc'][0]}: {e['msg']}" for e in error.errors())) from error
     except DatasetError as error:

@@ -66,6 +66,8 @@ class TrainConfig(BaseModel):
     seed: int = 0
     precision: Literal["float32", "bfloat16"] = "bfloat16"
     compile: bool = False
+    accumulate: int = Field(1, ge=1, description="parts that a batch is computed in, when it does not fit into memory at once")
+    sample_images: int = Field(8, ge=0, description="unconditional samples that are drawn at every check; 0 for none")
     validate_every: int = Field(250, ge=1)
     validation_images: int = Field(128, ge=1, description="images of the checks during training; the last one uses all")
     checkpoint_every: int = Field(100, ge=1)

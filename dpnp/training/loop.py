@@ -22,6 +22,7 @@ from dpnp.training.checkpoint import Progress, load_checkpoint, save_checkpoint,
 from dpnp.training.config import TrainConfig
 from dpnp.training.data import TrainingData
 from dpnp.training.loss import VALIDATION_SIGMAS, denoising_psnr, edm_loss, training_sigmas
+from dpnp.training.samples import save_grid, unconditional_samples
 from operators.rng import TRAINING, generator_for
 
 SIGMA_QUANTILE = 3.0  # the card's trained range: this many standard deviations of ln(sigma) each way
@@ -69,7 +70,7 @@ class About:
 
 
 class Trainer:
-    """One training run in ``folder``: ``checkpoint.pt`` to resume from and ``best/``, the best prior so far."""
+    """One training run in ``folder``: ``checkpoint.pt`` to resume from, ``best/``, the best prior so far, and ``samples/``."""
 
     def __init__(self, data: TrainingData, config: TrainConfig, folder: Path, *, about: About, device: torch.device) -> None:
         self.data, self.config, self.folder, self.about, self.device = data, config, folder, about, device
@@ -124,18 +125,25 @@ class Trainer:
         config, step = self.config, self.progress.step
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(config, step)
-        clean, sigma, noise = (t.to(self.device) for t in training_batch(self.data, config, step))
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=config.precision == "bfloat16"):
-            loss = self._loss(self.model, clean.to(memory_format=torch.channels_last), sigma, noise)
         self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        value = self._backward(training_batch(self.data, config, step))
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), config.gradient_clip)
         self.optimizer.step()
         update_ema(self.ema, self.model, config.ema_decay, step)
-        value = loss.item()
         if not math.isfinite(value):
             raise FloatingPointError(f"the training loss is {value} at step {step}; lower the learning rate")
         return value
+
+    def _backward(self, batch: tuple[Tensor, Tensor, Tensor]) -> float:
+        """The gradient of the batch's mean loss, in ``config.accumulate`` parts; returns the loss."""
+        n, total = len(batch[0]), torch.zeros((), device=self.device)
+        for part in zip(*(t.to(self.device).chunk(self.config.accumulate) for t in batch), strict=True):
+            clean, sigma, noise = part
+            with torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.precision == "bfloat16"):
+                loss = self._loss(self.model, clean.to(memory_format=torch.channels_last), sigma, noise) * (len(clean) / n)
+            loss.backward()
+            total += loss.detach()
+        return total.item()
 
     def validate(self, *, last: bool) -> str:
         """Score the EMA weights on the first validation images; the best so far becomes ``best/``. Returns a line.
@@ -155,6 +163,9 @@ class Trainer:
             about = self.about
             card = self.card(scores, len(images))
             save_prior(prior, self.folder / "best", training=card, licence=about.licence, summary=about.summary, extra=self.data.card)
+        if self.config.sample_images:
+            samples = unconditional_samples(prior, self.config.sample_images)
+            save_grid(samples, self.folder / "samples" / f"step-{self.progress.step:06d}.png")
         listed = ", ".join(f"{v:.2f} dB at sigma {k}" for k, v in scores.items())
         return f"step {self.progress.step}: denoising PSNR on {len(images)} validation images {listed}"
 

@@ -21,6 +21,7 @@ SMALL = TrainConfig(
     validation_images=8,
     checkpoint_every=2,
     linear_rank=4,
+    sample_images=0,
     network=NetworkConfig(patch=1, channels=(8, 16), norm_groups=4, attention_head_dim=8),
 )
 
@@ -132,7 +133,7 @@ def test_data_sets_that_cannot_be_used_are_named(tmp_path, arrays, message):
 def test_what_is_no_npz_is_named(tmp_path):
     (tmp_path / "a.npz").write_bytes(b"not an archive")
     np.save(tmp_path / "b.npy", np.zeros(3))
-    with pytest.raises(DatasetError, match="not a readable"):
+    with pytest.raises(DatasetError, match="nor a readable"):
         load_dataset(tmp_path / "a.npz")
     with pytest.raises(DatasetError, match="single array"):
         load_dataset(tmp_path / "b.npy")
