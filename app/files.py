@@ -75,6 +75,7 @@ class Files:
             with open(folder / MEASUREMENT, "wb") as stream:
                 np.save(stream, measurement, allow_pickle=False)
                 _sync(stream.fileno())
+            _sync_folders(folder, self.jobs)
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
             raise
@@ -174,7 +175,9 @@ class Files:
         for path in (p for p in partial.rglob("*") if p.is_file()):
             with open(path, "rb") as stream:
                 _sync(stream.fileno())
+        _sync_folders(partial, *(p for p in partial.rglob("*") if p.is_dir()))
         os.rename(partial, self.result(job_id, token))
+        _sync_folders(self.folder(job_id))
 
     def tidy(self, job_id: str, token: int | None) -> None:
         """Drop the checkpoints, running means and half-written results of a finished job, and all results but this lease's."""
@@ -220,3 +223,13 @@ def _token(path: Path) -> int:
 
 def _sync(descriptor: int) -> None:
     os.fsync(descriptor)
+
+
+def _sync_folders(*folders: Path) -> None:
+    """Keep the names in the folders over a loss of power."""
+    for folder in folders:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            _sync(descriptor)
+        finally:
+            os.close(descriptor)

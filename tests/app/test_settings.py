@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
 from app.settings import Settings
+from tests.app.helpers import ROOT
+from tools import settings_table
 
 
 def test_every_setting_is_described() -> None:
     for name, field in Settings.model_fields.items():
         assert field.description, name
+
+
+def test_the_documents_list_every_setting_as_it_is() -> None:
+    page = settings_table.PAGE.read_text()
+    assert page == settings_table.with_table(page), "write the table again: python -m tools.settings_table"
+    for path in ("README.md", "docs/operations.md", "docker-compose.yml", "Dockerfile"):
+        named = re.findall(r"DPNP_([A-Z_]+[A-Z])", (ROOT / path).read_text())
+        assert {name.lower() for name in named} <= set(Settings.model_fields), path
 
 
 def test_a_worker_process_reads_the_settings_of_its_service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -108,6 +108,25 @@ def test_an_old_claim_changes_nothing(store: Store) -> None:
     assert store.succeed(new)
 
 
+def test_the_hosts_clock_does_not_matter(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    add(store)
+    held = claim(store, lease=20)
+    for skew in (-1e6, 1e6):
+        monkeypatch.setattr("time.time", lambda skew=skew, real=time.time: real() + skew)
+        assert store.recover(3) == []
+        assert store.renew(held, 20)
+        monkeypatch.undo()
+
+
+def test_failures_are_counted_by_type(store: Store) -> None:
+    for kind in ("diverged", "diverged", "out-of-time"):
+        add(store)
+        store.fail(claim(store), JobError(type=kind, title="t", detail="d"))
+    add(store)
+    store.succeed(claim(store))
+    assert store.failures() == {"diverged": 2, "out-of-time": 1}
+
+
 def test_a_lease_that_is_renewed_is_not_taken_back(store: Store) -> None:
     add(store)
     held = claim(store, lease=0.3)
