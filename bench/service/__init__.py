@@ -1,0 +1,1 @@
+"""The service under load, and what it costs over calling the library."""
