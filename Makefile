@@ -5,11 +5,12 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.stamp
 
-.PHONY: help setup demo serve test lint format picture clean
+.PHONY: help setup demo serve test soak lint format picture clean
 
 help:
 	@echo "make demo    sample a posterior of the example photograph, into demo/"
 	@echo "make test    run the whole test suite"
+	@echo "make soak    the tests that take minutes: a service in bad luck"
 	@echo "make serve   start the service on http://127.0.0.1:8000"
 	@echo "make lint    style, format and type checks"
 	@echo "make format  apply the style"
@@ -34,6 +35,9 @@ serve: $(STAMP)
 
 test: $(STAMP)
 	$(BIN)/python -m pytest -n 2
+
+soak: $(STAMP)
+	$(BIN)/python -m pytest -m soak tests
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

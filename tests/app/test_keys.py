@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from typing import Any
 
+import httpx
 import pytest
 import sqlalchemy as sa
 from starlette.testclient import TestClient
 
 from app.api import create_app
 from app.store import KeyExistsError, KeyNotFoundError, Store
+from dpnp_client import AsyncClient, AuthenticationError
 from tests.app.answers import files_of, folders, problem, store_of
 from tests.app.conftest import MakeSettings
 from tests.app.helpers import Idle, post
@@ -132,6 +135,20 @@ def test_another_keys_job_does_not_exist(client: TestClient, alice: dict[str, st
     assert theirs["detail"].replace(job_id, "0" * 24) == none["detail"]
     assert client.get(f"/v1/jobs/{job_id}", headers=alice).json()["status"] == "succeeded"
     assert client.get(f"/v1/jobs/{job_id}/result/mean.png", headers=alice).content == b"picture"
+
+
+def test_the_python_client_sends_its_key(client: TestClient, alice: dict[str, str], bob: dict[str, str]) -> None:
+    async def jobs(headers: dict[str, str]) -> list[str]:
+        key = headers.get("Authorization", "").removeprefix("Bearer ") or None
+        transport = httpx.ASGITransport(client.app)
+        async with AsyncClient("http://testserver", api_key=key, transport=transport, retries=0) as service:
+            return [job.id for job in await service.jobs()]
+
+    hers = post(client, headers=alice).json()["id"]
+    assert asyncio.run(jobs(alice)) == [hers]
+    assert asyncio.run(jobs(bob)) == []
+    with pytest.raises(AuthenticationError, match="API key"):
+        asyncio.run(jobs({}))
 
 
 def test_lists_hold_the_callers_jobs_alone(client: TestClient, alice: dict[str, str], bob: dict[str, str]) -> None:
