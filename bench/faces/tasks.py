@@ -25,5 +25,6 @@ class Task:
 
 TASKS = {
     "super_resolution": Task("4x super-resolution, noise 0.2", "super_resolution", {"factor": 4, "noise_std": 0.2}),
+    "phase_retrieval": Task("coded phase retrieval, 2x per axis, noise 0.2", "phase_retrieval", {"oversampling": 2, "noise_std": 0.2}),
     "quantization": Task("one bit per pixel, logistic dither 0.4", "quantization", {"tau": 0.4, "dither": "logistic"}),
 }

@@ -110,6 +110,7 @@ def test_the_walk_ends_between_worse_step_sizes():
         best = best_step_size(cost, start)
         assert best == pytest.approx(0.2, rel=0.35)
         assert min(costs) < best < max(costs)
+    assert best_step_size(lambda step: 1.0, 0.5) == 0.5
 
 
 def test_methods_make_the_calls_that_they_are_asked_for():
