@@ -44,6 +44,7 @@ def parser() -> argparse.ArgumentParser:
 def main() -> None:
     """Run everything."""
     options = parser().parse_args()
+    torch.set_num_threads(1)  # CPU time is then the time of one thread; threads that wait for each other would count as well
     prior = dpnp.load_prior(options.prior, options.device)
     try:
         faces = Faces.read(options.data, options.faces, prior.image_shape)

@@ -35,7 +35,7 @@ Cells = Mapping[tuple[str, str], Mapping[str, Any]]
 
 def tables(cells: Cells, device: torch.device) -> str:
     """Markdown, one table per task, with machine and date."""
-    clock = "CPU time" if device.type == "cpu" else "wall clock"
+    clock = "CPU time of one thread" if device.type == "cpu" else "wall clock"
     parts = [measured_on(device), f"Seconds are {clock}.\n"]
     for task in dict.fromkeys(task for task, _ in cells):
         shown = {method: cell for (of, method), cell in cells.items() if of == task}
