@@ -41,9 +41,9 @@ def parser() -> argparse.ArgumentParser:
     return p
 
 
-def main() -> None:
-    """Run everything."""
-    options = parser().parse_args()
+def main(arguments: list[str] | None = None) -> None:
+    """Run everything; ``arguments`` are the command line's if not given."""
+    options = parser().parse_args(arguments)
     torch.set_num_threads(1)  # CPU time is then the time of one thread; threads that wait for each other would count as well
     prior = dpnp.load_prior(options.prior, options.device)
     try:

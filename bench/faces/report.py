@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from matplotlib.figure import Figure
 from torch import Tensor
@@ -68,6 +69,6 @@ def grid(faces: Tensor, measurements: Sequence[Tensor], samples: Mapping[str, Te
     figure.savefig(path, dpi=110)
 
 
-def _visible(image: Tensor) -> Tensor:
+def _visible(image: Tensor) -> np.ndarray:
     """(C, H, W) in [-1, 1] as (H, W, C) or (H, W) in [0, 1]."""
-    return ((image.clamp(-1, 1) + 1) / 2).movedim(0, -1).squeeze(-1)
+    return ((image.clamp(-1, 1) + 1) / 2).movedim(0, -1).squeeze(-1).numpy()

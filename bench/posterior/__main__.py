@@ -13,12 +13,12 @@ from tqdm import tqdm
 
 from bench.posterior.calibration import Calibration, calibrate, simulated
 from bench.posterior.families import FAMILIES
-from bench.posterior.methods import EXACT, ITERATIONS, METHODS, drawing, exactly
+from bench.posterior.methods import EXACT, ITERATIONS, METHODS, drawing, exactly, headline
 from bench.posterior.report import write
 from bench.posterior.scores import Score, Yardstick
 
 TUNING_SEEDS = (900, 901)
-CALIBRATION_CALLS, CALIBRATION_SAMPLES = 160, 50
+CALIBRATION_SAMPLES = 50
 
 
 def scores(family: str, problems: int, n: int, budgets: list[int]) -> Iterator[Score]:
@@ -34,17 +34,17 @@ def scores(family: str, problems: int, n: int, budgets: list[int]) -> Iterator[S
             yield Score.of(drawing(method.sampler(calls, step)), yardsticks, family, name, calls, step if method.tunable else None)
 
 
-def calibrations(simulations: int, n: int) -> Iterator[Calibration]:
-    """Every method at one budget over simulated truths."""
+def calibrations(simulations: int, n: int, calls: int) -> Iterator[Calibration]:
+    """Every method at ``calls`` denoiser calls over simulated truths."""
     tuning = [simulated(seed)[0] for seed in TUNING_SEEDS]
     yield calibrate(EXACT, exactly, simulations, CALIBRATION_SAMPLES)
     for name, method in tqdm(METHODS.items(), desc="calibration"):
-        step = method.step_size(CALIBRATION_CALLS, tuning, n // 4, 1.0)
-        yield calibrate(name, drawing(method.sampler(CALIBRATION_CALLS, step)), simulations, CALIBRATION_SAMPLES)
+        step = method.step_size(calls, tuning, n // 4, 1.0)
+        yield calibrate(name, drawing(method.sampler(calls, step)), simulations, CALIBRATION_SAMPLES)
 
 
-def main() -> None:
-    """Run everything."""
+def main(arguments: list[str] | None = None) -> None:
+    """Run everything; ``arguments`` are the command line's if not given."""
     parser = argparse.ArgumentParser(prog="dpnp bench posterior", description=__doc__)
     parser.add_argument("--samples", type=int, default=1000)
     parser.add_argument("--problems", type=int, default=5, help="random problems per family")
@@ -55,7 +55,7 @@ def main() -> None:
     parser.add_argument("--families", nargs="+", choices=list(FAMILIES), default=list(FAMILIES), metavar="NAME")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent)
     parser.add_argument("--resume", action="store_true", help="keep the families that a run with the same options has left in --out")
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     torch.set_num_threads(1)  # small matrices: threads would only wait for each other, and CPU time is then the time of one thread
     options.out.mkdir(parents=True, exist_ok=True)
     kept = options.out / "results.json"
@@ -64,7 +64,7 @@ def main() -> None:
     for family in tqdm(missing, desc="families"):
         results["scores"] += [asdict(s) for s in scores(family, options.problems, options.samples, options.calls)]
         kept.write_text(json.dumps(results, indent=1) + "\n")
-    results["calibration"] = [asdict(c) for c in calibrations(options.simulations, options.samples)]
+    results["calibration"] = [asdict(c) for c in calibrations(options.simulations, options.samples, headline(options.calls))]
     kept.write_text(json.dumps(results, indent=1) + "\n")
     write([Score(**s) for s in results["scores"]], [Calibration(**c) for c in results["calibration"]], options.out)
 

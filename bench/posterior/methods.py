@@ -21,6 +21,11 @@ ITERATIONS = {40: 10, 80: 16, 160: 20, 320: 40}
 EXACT = "exact sampling"
 
 
+def headline(budgets: list[int]) -> int:
+    """The budget that tables and calibration show: 160 denoiser calls, or the largest."""
+    return 160 if 160 in budgets else max(budgets)
+
+
 @dataclass(frozen=True)
 class Outcome:
     """Samples (n, d), or None when the chain diverged; CPU seconds of the whole set."""

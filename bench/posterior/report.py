@@ -10,10 +10,8 @@ from matplotlib.figure import Figure
 
 from bench._page import measured_on, put_results, table
 from bench.posterior.calibration import Calibration
-from bench.posterior.methods import EXACT
+from bench.posterior.methods import EXACT, headline
 from bench.posterior.scores import Score
-
-TABLE_CALLS = 160
 
 
 def write(scores: list[Score], calibrations: list[Calibration], folder: Path) -> None:
@@ -27,7 +25,7 @@ def write(scores: list[Score], calibrations: list[Calibration], folder: Path) ->
 def tables(scores: list[Score], calibrations: list[Calibration]) -> str:
     """Markdown of all results, with machine and date."""
     budgets = sorted({s.calls for s in scores} - {0})
-    calls = TABLE_CALLS if TABLE_CALLS in budgets else budgets[-1]
+    calls = headline(budgets)
     at = f"at {calls} denoiser calls"
     over = "Sliced W2 to the exact posterior over the floor of two exact sets"
     parts = [

@@ -3,8 +3,6 @@
 import json
 import math
 import pickle
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -13,6 +11,7 @@ import torch
 import dpnp
 from bench._problems import random_covariance
 from bench.faces import lpips, metrics
+from bench.faces.__main__ import main
 from bench.faces.cells import Bench
 from bench.faces.data import TUNING, Faces
 from bench.faces.methods import METHODS, Method
@@ -146,21 +145,10 @@ def test_a_baseline_is_tuned_on_the_faces_that_it_is_given_and_its_divergence_co
 def test_the_command_writes_table_and_pictures(tmp_path):
     prior, data = write_tiny_prior(tmp_path / "prior", size=16), write_faces(tmp_path / "faces.npz")
     out, page = tmp_path / "out", tmp_path / "page.md"
-    options = ["--data", data, "--prior", prior, "--faces", "2", "--samples", "2", "--methods", "DPnP-DDIM", "DPS", "--calls", "4"]
-    places = [
-        "--device",
-        "cpu",
-        "--lpips-cache",
-        write_weights(tmp_path / "lpips"),
-        "--out",
-        out,
-        "--page",
-        page,
-        "--tasks",
-        "quantization",
-    ]
-    command = [sys.executable, "-m", "bench.faces", *map(str, options + places)]
-    subprocess.run(command, check=True, capture_output=True, timeout=200)
+    weights = write_weights(tmp_path / "lpips")
+    sizes = ["--faces", "2", "--samples", "2", "--calls", "4", "--methods", "DPnP-DDIM", "DPS", "--tasks", "quantization"]
+    places = ["--data", data, "--prior", prior, "--device", "cpu", "--lpips-cache", weights, "--out", out, "--page", page]
+    main(list(map(str, sizes + places)))
     numbers = json.loads((out / "quantization" / "DPnP-DDIM.json").read_text())
     assert numbers["faces"] == 2
     assert 0 < numbers["lpips"] < math.inf

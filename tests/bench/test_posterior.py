@@ -1,8 +1,6 @@
 """The posterior benchmark: its metrics know the answers, and its command writes table and plot."""
 
 import json
-import subprocess
-import sys
 
 import pytest
 import torch
@@ -10,6 +8,7 @@ import torch
 from bench._problems import GridPosterior, LinearProblem, mixture_prior, moments
 from bench._tuning import best_step_size
 from bench.posterior import metrics
+from bench.posterior.__main__ import main
 from bench.posterior.calibration import calibrate
 from bench.posterior.families import FAMILIES, PAIR
 from bench.posterior.methods import METHODS, Outcome, exactly
@@ -122,8 +121,7 @@ def test_methods_make_the_calls_that_they_are_asked_for():
 
 def test_the_command_writes_results_tables_and_plots(tmp_path):
     options = ["--samples", "40", "--problems", "1", "--simulations", "2", "--calls", "40", "--families", "gaussian, d 16, m 8"]
-    command = [sys.executable, "-m", "bench.posterior", *options, "--out", str(tmp_path)]
-    subprocess.run(command, check=True, capture_output=True, timeout=200)
+    main([*options, "--out", str(tmp_path)])
     results = json.loads((tmp_path / "results.json").read_text())
     assert {(row["family"], row["calls"]) for row in results["scores"]} == {("gaussian, d 16, m 8", 0), ("gaussian, d 16, m 8", 40)}
     page = (tmp_path / "README.md").read_text()
