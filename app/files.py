@@ -32,6 +32,8 @@ RESULT_FILES = {
     "std.png": "image/png",
     "samples.png": "image/png",
     "measurement.png": "image/png",
+    "kernel.png": "image/png",
+    "kernels.png": "image/png",
     "posterior.npz": "application/zip",
     "posterior.nc": "application/x-netcdf",
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn, TypeVar
 
@@ -75,6 +75,21 @@ def build_model(spec: Named, image_shape: tuple[int, int, int]) -> ForwardModel:
         raise SpecError(field_errors(error, "operator")) from error
     except operators.ShapeError as error:
         raise SpecError([FieldError("operator", str(error))]) from error
+
+
+def read_measurement(
+    spec: Named, content: bytes, image_shape: tuple[int, int, int], decode: Callable[[bytes], np.ndarray]
+) -> tuple[Named, np.ndarray]:
+    """The measurement in a file, and the operator with the parameters that the file tells; ``decode`` reads files of general kinds.
+
+    Raises :class:`SpecError`, ``operators.OperatorError`` for a file that only the operator reads, and what ``decode`` raises.
+    """
+    build_model(spec, image_shape)
+    special = operators.model_class(spec.name).read_file(content, image_shape)
+    if special is None:
+        return spec, decode(content)
+    array, parameters = special
+    return spec.model_copy(update=parameters), array.numpy()
 
 
 def build_sampler(spec: Named) -> Sampler:

@@ -15,6 +15,8 @@ class Posterior:
 
     ``warnings`` are sentences for people: what to doubt about this result. With ``draws_per_chain`` > 1 the draws of one chain follow
     each other.
+
+    ``hidden``: one value per sample (in a long run, per chain) of what the model has unknown beside the image, e.g. "kernel" (n, 33, 33).
     """
 
     samples: Tensor
@@ -22,6 +24,7 @@ class Posterior:
     diagnostics: dict[str, float] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
     draws_per_chain: int = 1
+    hidden: dict[str, Tensor] = field(default_factory=dict)
 
     @property
     def mean(self) -> Tensor:

@@ -11,7 +11,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from dpnp.diagnostics import doubts, mixing
-from dpnp.errors import DivergedError, ShapeError
+from dpnp.errors import DivergedError, ShapeError, UnsupportedError
 from dpnp.posterior import Posterior
 from dpnp.priors.base import Prior
 from dpnp.priors.batched import BatchedPrior
@@ -28,6 +28,8 @@ class Run:
         self, prior: Prior, model: ForwardModel, y: Tensor, sampler: Sampler, n_samples: int, seed: int, batch_size: int | None
     ) -> None:
         _check_problem(prior, model, y, n_samples)
+        if model.hidden and not sampler.samples_hidden:
+            raise UnsupportedError(f"{sampler.name} cannot sample the unknown {', '.join(model.hidden)}; use dpnp, or give it")
         self.model = model
         self.y = y.detach().to(prior.device, prior.dtype)
         self._prior = BatchedPrior(prior, batch_size)
@@ -99,12 +101,19 @@ class Run:
             raise RuntimeError(f"the run is not complete: {self.step_index} of {self.total} steps are done")
         draws = self._state.draws.cpu()
         numbers = self._numbers() | mixing(draws)
-        return Posterior(draws.flatten(0, 1), self._kernel.nfe, numbers, doubts(numbers, len(draws)), draws_per_chain=draws.shape[1])
+        hidden = {name: value.cpu() for name, value in self._hidden().items()}
+        warnings, per_chain = doubts(numbers, len(draws)), draws.shape[1]
+        return Posterior(draws.flatten(0, 1), self._kernel.nfe, numbers, warnings, draws_per_chain=per_chain, hidden=hidden)
+
+    def _hidden(self) -> dict[str, Tensor]:
+        """What the model has unknown beside the images, one value per sample."""
+        return {name: self._state.memory[name] for name in self.model.hidden}
 
     def _numbers(self) -> dict[str, float]:
+        model = self.model.given(self._hidden())
         with torch.no_grad():
-            per_entry = self.model.log_likelihood(self.current, self.y) / self.y.numel()
-            residual = self.model.residual(self.current, self.y)
+            per_entry = model.log_likelihood(self.current, self.y) / self.y.numel()
+            residual = model.residual(self.current, self.y)
         numbers = {name: value.double().mean().item() for name, value in self._info.items()}
         return numbers | {
             "data_residual": residual.mean().item(),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from operators import ForwardModel
 from operators.maps import LinearMap
 
+ETA_MAX, SATURATED_ETA_MAX = 10.0, 1.0
 ETA_MIN_RANGE = (0.05, 0.3)
 
 
@@ -14,6 +15,15 @@ def geometric(eta_max: float, eta_min: float, n: int) -> list[float]:
         return [eta_min]
     ratio = (eta_min / eta_max) ** (1 / (n - 1))
     return [eta_max * ratio**k for k in range(n)]
+
+
+def default_eta_max(model: ForwardModel) -> float:
+    """The first eta when none is given: 10, so that the start is forgotten; 1 where the noise model saturates.
+
+    One bit of a signal blurred by a large eta looks like pure noise. Bits that are as sure as those of a quiet signal then ask for
+    an image many times too strong, which the chain has to unlearn at the small eta, where it moves slowly.
+    """
+    return SATURATED_ETA_MAX if model.noise.saturates else ETA_MAX
 
 
 def default_eta_min(model: ForwardModel) -> float:
@@ -28,5 +38,5 @@ def default_eta_min(model: ForwardModel) -> float:
 
 
 def _gain(model: ForwardModel) -> float:
-    svd = model.map.svd() if isinstance(model.map, LinearMap) else None
+    svd = model.map.svd() if not model.hidden and isinstance(model.map, LinearMap) else None
     return 1.0 if svd is None else svd.singular_values.value.max().item()

@@ -6,6 +6,7 @@ Images are float, channels first, in [-1, 1]; every noise level is a standard de
 from operators.catalogue import build, model_class, names, schema, summary
 from operators.errors import MeasurementError, OperatorError, ShapeError, UnknownOperatorError
 from operators.model import ForwardModel
+from operators.models.blind_deblur_jpeg import BlindDeblurJPEG
 from operators.models.composed import Composed
 from operators.models.linear import Linear
 from operators.models.phase_retrieval import PhaseRetrieval
@@ -14,6 +15,7 @@ from operators.models.super_resolution import SuperResolution
 from operators.symmetry import align
 
 __all__ = [
+    "BlindDeblurJPEG",
     "Composed",
     "ForwardModel",
     "Linear",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import torch
@@ -42,6 +43,23 @@ class ForwardModel(ABC):
     def measurement_shape(self) -> Shape:
         """Shape of one measurement."""
         return self.noise.measurement_shape(self.map.output_shape)
+
+    @property
+    def hidden(self) -> tuple[str, ...]:
+        """Names of what the model has unknown beside the image, such as a blur kernel; sampled along with it."""
+        return ()
+
+    def given(self, hidden: Mapping[str, Tensor]) -> ForwardModel:
+        """The model with its unknowns filled in, one value per image of a batch; itself when it has none."""
+        return self
+
+    @classmethod
+    def read_file(cls, content: bytes, image_shape: ImageShape) -> tuple[Tensor, dict[str, Any]] | None:
+        """A measurement and parameters from a kind of file that only this model understands; None for any other file.
+
+        Raises :class:`operators.OperatorError` for a broken file, or one that is not of images of ``image_shape``.
+        """
+        return None
 
     def simulate(self, x: Tensor, seed: int) -> Tensor:
         """A measurement of ``x`` ((C, H, W) or (B, C, H, W), [-1, 1] scale); image i's noise depends on (seed, i) alone.

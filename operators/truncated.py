@@ -14,7 +14,7 @@ LOG_PHI_TAIL = -15.06  # log Phi(-5): below, the inverse is by Newton steps on l
 NEWTON_STEPS = 4
 
 
-def truncated_normal(mean: Tensor, std: float, low: Tensor, high: Tensor, u: Tensor) -> Tensor:
+def truncated_normal(mean: Tensor, std: float | Tensor, low: Tensor, high: Tensor, u: Tensor) -> Tensor:
     """N(mean, std²) restricted to [low, high], from uniform numbers ``u`` in [0, 1); the ends may be infinite.
 
     Works on the side of the mean where the interval lies, so that log Phi keeps its precision however far out that is.

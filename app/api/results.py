@@ -56,7 +56,9 @@ def sample(job_id: str, index: SampleIndex, service: ServiceDep) -> FileResponse
     responses={200: {"content": {kind: {} for kind in sorted(set(RESULT_FILES.values()))}}, **ERRORS},
 )
 def file(job_id: str, name: str, service: ServiceDep) -> FileResponse:
-    """mean.png, std.png, samples.png, measurement.png, posterior.npz (samples, mean, std) or posterior.nc."""
+    """mean.png, std.png, samples.png, measurement.png, posterior.npz (samples, mean, std) or posterior.nc; kernel.png (mean) and
+    kernels.png where the blur was unknown.
+    """
     folder = _folder(service, job_id)
     if name not in RESULT_FILES:
         raise ProblemError(404, "no-such-file", "No such file", f"a result has no file {name!r}; it has {', '.join(RESULT_FILES)}")

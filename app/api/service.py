@@ -20,7 +20,7 @@ from app.api.problems import ProblemError
 from app.catalogue import PriorCatalogue, UnknownPriorError
 from app.files import Files
 from app.jobs import Job, ProblemSpec, Spec
-from app.problem import FieldError, SpecError, build_model, build_sampler, parse_spec, steps_of
+from app.problem import FieldError, SpecError, build_model, build_sampler, parse_spec, read_measurement, steps_of
 from app.settings import Settings
 from app.store import Idempotency, NewJob, Store, new_id
 from app.uploads import WrongShapeError, fit_image, fit_measurement
@@ -88,18 +88,19 @@ class Service:
         if spec.n_samples > limit:
             raise SpecError([FieldError("n_samples", f"Input should be less than or equal to {limit}")])
         prior = self._prior(spec)
-        model, sampler = build_model(spec.operator, prior.image_shape), build_sampler(spec.sampler)
-        array = self._decode(form)
+        sampler = build_sampler(spec.sampler)
+        operator, array = read_measurement(spec.operator, form.content, prior.image_shape, self._decode)
+        model = build_model(operator, prior.image_shape)
         measurement = np.ascontiguousarray(fit_measurement(array, model.measurement_shape))
         if measurement.shape != tuple(model.measurement_shape):
             wanted = f"{spec.operator.name} of images {tuple(prior.image_shape)} (prior {prior.name})"
             raise WrongShapeError(f"expected a measurement of shape {tuple(model.measurement_shape)} for {wanted}, got {array.shape}")
         model.check_measurement(torch.from_numpy(measurement))
-        return spec.model_copy(update={"prior": prior.name}), measurement, steps_of(sampler, model, measurement)
+        return spec.model_copy(update={"prior": prior.name, "operator": operator}), measurement, steps_of(sampler, model, measurement)
 
-    def _decode(self, form: Form, photograph: bool = False) -> np.ndarray:
+    def _decode(self, content: bytes, photograph: bool = False) -> np.ndarray:
         s = self.settings
-        return self.sandbox.decode(form.content, s.max_pixels, seconds=s.decode_seconds, memory=s.decode_bytes, photograph=photograph)
+        return self.sandbox.decode(content, s.max_pixels, seconds=s.decode_seconds, memory=s.decode_bytes, photograph=photograph)
 
     def _prior(self, spec: ProblemSpec) -> PriorInfo:
         try:
@@ -112,7 +113,7 @@ class Service:
         spec = parse_spec(form.spec, ProblemSpec)
         prior = self._prior(spec)
         model = build_model(spec.operator, prior.image_shape)
-        image = fit_image(self._decode(form, photograph=True), prior.image_shape)
+        image = fit_image(self._decode(form.content, photograph=True), prior.image_shape)
         return model.simulate(torch.from_numpy(np.ascontiguousarray(image)), spec.seed).numpy()
 
 

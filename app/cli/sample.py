@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -47,7 +48,8 @@ def sample(
     with usage_errors():
         info = prior_info(prior)
         spec = make_spec(Spec, operator=named, prior=info.name, seed=seed, n_samples=n_samples, sampler=method)
-        _solve(spec, _measurement(spec, content, info), info, out)
+        spec, y = _measurement(spec, content, info)
+        _solve(spec, y, info, out)
     _report(out)
 
 
@@ -58,20 +60,22 @@ def _check_folder(out: Path) -> None:
         raise typer.BadParameter(f"{out} holds other files than a result; choose an empty or new folder", param_hint="--out")
 
 
-def _measurement(spec: Spec, content: bytes, info: PriorInfo) -> np.ndarray:
-    """The measurement and the spec, checked before anything is loaded."""
+def _measurement(spec: Spec, content: bytes, info: PriorInfo) -> tuple[Spec, np.ndarray]:
+    """The spec, with what the file tells of the operator, and the measurement, checked before anything is loaded."""
     import numpy as np
     import torch
 
     from app.cli.choose import MAX_PIXELS
-    from app.problem import build_model, build_sampler, steps_of
+    from app.problem import build_model, build_sampler, read_measurement, steps_of
     from app.uploads import decode, fit_measurement
 
-    model, sampler = build_model(spec.operator, info.image_shape), build_sampler(spec.sampler)
-    y = np.ascontiguousarray(fit_measurement(decode(content, MAX_PIXELS), model.measurement_shape))
+    sampler = build_sampler(spec.sampler)
+    operator, array = read_measurement(spec.operator, content, info.image_shape, partial(decode, max_pixels=MAX_PIXELS))
+    model = build_model(operator, info.image_shape)
+    y = np.ascontiguousarray(fit_measurement(array, model.measurement_shape))
     model.check_measurement(torch.from_numpy(y))
     steps_of(sampler, model, y)
-    return y
+    return spec.model_copy(update={"operator": operator}), y
 
 
 def _solve(spec: Spec, y: np.ndarray, info: PriorInfo, out: Path) -> None:

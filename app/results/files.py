@@ -23,14 +23,20 @@ from app.results.pictures import grid, is_image, save_image, save_preview, save_
 from app.worker.solve import Solution
 from dpnp import Posterior
 
+KERNEL_ZOOM = 4  # a kernel has few pixels
+
 
 def write_result(folder: Path, spec: Spec, measurement: np.ndarray, solution: Solution, seconds: float) -> None:
     """Write all files of a result into ``folder``; ``result.json`` comes last."""
     posterior = solution.posterior
     samples, mean, std = (tensor.numpy() for tensor in (posterior.samples, posterior.mean, posterior.std))
-    np.savez(folder / "posterior.npz", samples=samples, mean=mean, std=std)
+    hidden = {name: value.numpy() for name, value in posterior.hidden.items()}
+    arrays = {"samples": samples, "mean": mean, "std": std, **hidden}
+    np.savez(folder / "posterior.npz", **arrays)  # type: ignore[arg-type]  # none is called allow_pickle
     posterior.to_arviz().to_netcdf(str(folder / "posterior.nc"))
     _write_pictures(folder, samples, mean, std)
+    if "kernel" in hidden:
+        _write_kernels(folder, hidden["kernel"])
     if is_image(measurement):
         save_preview(measurement, folder / "measurement.png")
     summary = _summary(spec, solution, posterior, seconds)
@@ -55,6 +61,16 @@ def _write_pictures(folder: Path, samples: np.ndarray, mean: np.ndarray, std: np
     save_image(grid(samples), folder / "samples.png")
     save_image(mean, folder / "mean.png")
     save_std(std, folder / "std.png")
+
+
+def _write_kernels(folder: Path, kernels: np.ndarray) -> None:
+    """The mean of blur kernels (n, s, s) and the kernels in a grid, each brightened to its peak."""
+
+    def shown(kernel: np.ndarray) -> np.ndarray:
+        return (2 * kernel / kernel.max() - 1)[None].repeat(KERNEL_ZOOM, 1).repeat(KERNEL_ZOOM, 2)
+
+    save_image(shown(kernels.mean(0)), folder / "kernel.png")
+    save_image(grid(np.stack([shown(kernel) for kernel in kernels])), folder / "kernels.png")
 
 
 def _summary(spec: Spec, solution: Solution, posterior: Posterior, seconds: float) -> dict[str, Any]:

@@ -7,14 +7,17 @@ from typing import Literal
 from torch import Tensor
 
 from dpnp.consistency.base import ConsistencySampler
+from dpnp.consistency.blurred import BlurredCells
 from dpnp.consistency.entrywise import EntrywiseExact, entry_law
 from dpnp.consistency.exact import PerturbAndSolve, SpectralGaussian
 from dpnp.consistency.mala import MALA
 from dpnp.consistency.metric import metric_for
 from dpnp.errors import UnsupportedError
-from operators import ForwardModel
-from operators.maps import LinearMap
-from operators.noise import GaussianNoise, SeparableNoise
+from operators import BlindDeblurJPEG, ForwardModel
+from operators.blur_kernels import SIZE
+from operators.maps import BlurMap, LinearMap
+from operators.maps.chain import LinearChain
+from operators.noise import CellNoise, GaussianNoise, SeparableNoise
 
 Consistency = Literal["auto", "exact", "mala"]
 
@@ -33,8 +36,20 @@ def exact_sampler(model: ForwardModel, y: Tensor) -> ConsistencySampler | None:
     return None if law is None else EntrywiseExact(map, map.row_gram, law, y)
 
 
+def blurred_cells(model: ForwardModel, y: Tensor) -> BlurredCells | None:
+    """Gibbs draws for cells of an orthonormal transform of a circular blur, else None."""
+    if isinstance(model, BlindDeblurJPEG) and model.hidden:
+        return BlurredCells(model.transform, model.noise, y, kernel_size=SIZE)
+    map, noise = model.map, model.noise
+    if not (isinstance(map, LinearChain) and isinstance(map.first, BlurMap) and isinstance(noise, CellNoise)):
+        return None
+    if map.first.boundary != "circular" or map.last.row_gram != 1 or noise.dither != "gaussian":
+        return None
+    return BlurredCells(map.last, noise, y, map.first.kernel)
+
+
 def consistency_sampler(model: ForwardModel, y: Tensor, kind: Consistency, mala_steps: int) -> ConsistencySampler:
-    """The sampler of ``kind``; "auto" is exact where possible, else MALA.
+    """The sampler of ``kind``; "auto" is exact where possible, else Gibbs where the structure allows, else MALA.
 
     Raises :class:`dpnp.UnsupportedError` when "exact" is asked of a model without the structure for it.
     """
@@ -43,4 +58,7 @@ def consistency_sampler(model: ForwardModel, y: Tensor, kind: Consistency, mala_
         return exact
     if kind == "exact":
         raise UnsupportedError(f"{type(model).__name__} has no exact consistency sampler; use consistency='auto' or 'mala'")
+    gibbs = None if kind == "mala" else blurred_cells(model, y)
+    if gibbs is not None:
+        return gibbs
     return MALA(model, y, steps=mala_steps, metric=metric_for(model))

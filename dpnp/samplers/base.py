@@ -76,6 +76,8 @@ class Sampler(ABC):
     """Configuration of a sampler: a frozen pydantic dataclass whose fields are its schema everywhere."""
 
     name: ClassVar[str]
+    samples_hidden: ClassVar[bool] = False
+    """Whether it samples what a model has unknown beside the image (``model.hidden``)."""
     summary: ClassVar[str]
 
     @abstractmethod

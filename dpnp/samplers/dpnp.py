@@ -11,15 +11,17 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor
 
 from dpnp.consistency import Consistency, ConsistencySampler, consistency_sampler
+from dpnp.consistency.select import blurred_cells
 from dpnp.denoising import AncestralSDE, DenoisingSampler, QuarterCircle
 from dpnp.errors import UnsupportedError
 from dpnp.priors.base import Prior
 from dpnp.rng import SampleStreams
 from dpnp.samplers.base import SAMPLER_CONFIG, Info, Kernel, Sampler, State
+from dpnp.samplers.blind import BlindKernel
 from dpnp.samplers.longrun import LongRun
 from dpnp.samplers.population import PopulationKernel
 from dpnp.samplers.tempering import AdaptiveEtas, EtaChoice, FixedEtas
-from dpnp.schedule import default_eta_min, geometric
+from dpnp.schedule import default_eta_max, default_eta_min, geometric
 from dpnp.smoothed import MonteCarloSmoothed, SmoothedLikelihood, smoothed_likelihood
 from operators import ForwardModel
 
@@ -46,10 +48,13 @@ class DPnP(Sampler):
     """
 
     name: ClassVar[str] = "dpnp"
+    samples_hidden: ClassVar[bool] = True
     summary: ClassVar[str] = "Diffusion plug-and-play: exact-in-law likelihood and prior draws in turn, annealed"
 
     n_iterations: Annotated[int, Field(ge=1, le=10_000, description="PCS + DDS rounds")] = 30
-    eta_max: Annotated[PositiveLevel, Field(description="first eta, a standard deviation in [-1, 1] scale")] = 10.0
+    eta_max: Annotated[
+        PositiveLevel | None, Field(description="first eta, a standard deviation in [-1, 1] scale; 10 for most models when not given")
+    ] = None
     eta_min: Annotated[PositiveLevel | None, Field(description="last eta; chosen from the noise level when not given")] = None
     denoising: Annotated[Literal["ddim", "ddpm"], Field(description="DDS by the probability-flow ODE or by the reverse SDE")] = "ddim"
     denoising_steps: Annotated[int, Field(ge=1, le=1000, description="denoiser calls per iteration")] = 6
@@ -77,18 +82,29 @@ class DPnP(Sampler):
     def schedule(self, model: ForwardModel) -> list[float]:
         """The eta of every iteration: the decay, then the long run at eta_min."""
         eta_min = default_eta_min(model) if self.eta_min is None else self.eta_min
-        decay = geometric(max(self.eta_max, eta_min), eta_min, self.n_iterations)
+        eta_max = default_eta_max(model) if self.eta_max is None else self.eta_max
+        decay = geometric(max(eta_max, eta_min), eta_min, self.n_iterations)
         return decay + [eta_min] * (self.burn_in + (self.draws_per_chain - 1) * self.thinning)
 
     def kernel(self, prior: Prior, model: ForwardModel, y: Tensor) -> Kernel:
         """Bind to a problem."""
         steps, etas = self.denoising_steps, self.schedule(model)
         denoising: DenoisingSampler = QuarterCircle(steps, self.ode_method) if self.denoising == "ddim" else AncestralSDE(steps)
+        if model.hidden:
+            return self._blind(prior, model, y, denoising, etas)
         chains = DPnPKernel(prior, consistency_sampler(model, y, self.consistency, self.mala_steps), denoising, etas)
         if self.resampling == "none":
             return chains if self.draws_per_chain == 1 else LongRun(chains, self.n_iterations + self.burn_in, self.thinning)
         smoothed = smoothed_likelihood(model, y, self.smoothing_draws)
         return PopulationKernel(chains, self._eta_choice(etas, smoothed), smoothed, self.correction == "importance")
+
+    def _blind(self, prior: Prior, model: ForwardModel, y: Tensor, denoising: DenoisingSampler, etas: list[float]) -> Kernel:
+        consistency = blurred_cells(model, y)
+        if consistency is None or self.consistency != "auto" or self.resampling != "none":
+            unknown = ", ".join(model.hidden)
+            raise UnsupportedError(f"an unknown {unknown} needs consistency='auto' and resampling='none'")
+        chains = BlindKernel(prior, consistency, denoising, etas)
+        return chains if self.draws_per_chain == 1 else LongRun(chains, self.n_iterations + self.burn_in, self.thinning)
 
     def _eta_choice(self, etas: list[float], smoothed: SmoothedLikelihood) -> EtaChoice:
         if self.adaptive_ess is None:

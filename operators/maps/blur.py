@@ -41,6 +41,11 @@ class BlurMap(LinearMap):
         self.boundary = boundary
         self._kernel = Constant(kernel)
 
+    @property
+    def kernel(self) -> Tensor:
+        """The kernel, float64 (rows, columns)."""
+        return self._kernel.value
+
     def __call__(self, x: Tensor) -> Tensor:
         if self.boundary == "circular":
             spectrum = self._svd.transfer
@@ -103,3 +108,17 @@ class Blur(MapPart):
     def build(self, image_shape: ImageShape) -> BlurMap:
         kernel = gaussian_kernel(self.std, min(image_shape[1:])) if self.kernel is None else matrix_of(self.kernel, "a kernel")
         return BlurMap(kernel, image_shape, self.boundary)
+
+
+class BlurEach(LinearMap):
+    """Circular blur with one of ``kernels`` (B, rows, columns) for each of the B images of a batch."""
+
+    def __init__(self, kernels: Tensor, image_shape: ImageShape) -> None:
+        self.image_shape = self.output_shape = image_shape
+        self.transfer = transfer_function(kernels, *image_shape[1:])[:, None]
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return torch.fft.ifft2(self.transfer * torch.fft.fft2(x)).real
+
+    def adjoint(self, y: Tensor) -> Tensor:
+        return torch.fft.ifft2(self.transfer.conj() * torch.fft.fft2(y)).real

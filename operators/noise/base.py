@@ -21,6 +21,11 @@ class NoiseModel(ABC):
         """Shape of y when the map puts out ``output_shape``."""
         return output_shape
 
+    @property
+    def saturates(self) -> bool:
+        """Whether a stronger signal makes no difference to y, as for one bit."""
+        return False
+
     def check(self, y: Tensor) -> None:
         """Raise :class:`operators.MeasurementError` when ``y`` (finite) holds values that the noise model cannot produce."""
         return

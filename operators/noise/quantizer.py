@@ -38,6 +38,10 @@ class Quantizer(CellNoise):
         """Number of cells."""
         return int(2**self.bits)
 
+    @property
+    def saturates(self) -> bool:
+        return self.bits == 1
+
     def measurement_shape(self, output_shape: Shape) -> Shape:
         return output_shape if self.looks == 1 else (self.looks, *output_shape)
 

@@ -4,13 +4,12 @@ import pytest
 import torch
 
 import dpnp
+from dpnp.priors.kernel_scale import image_to_kernel, kernel_to_image
 from dpnp.training import About, KernelDataset, NetworkConfig, TrainConfig, Trainer, kernels
-from dpnp.training.kernels import (
+from operators.blur_kernels import (
     PATH_REACH,
     SIZE,
     gaussian_kernels,
-    image_to_kernel,
-    kernel_to_image,
     motion_kernels,
     motion_paths,
     random_kernels,

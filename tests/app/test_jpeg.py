@@ -1,0 +1,54 @@
+"""JPEG files as measurements: from the upload to the result."""
+
+import json
+
+import numpy as np
+import pytest
+from starlette.testclient import TestClient
+
+from app.jobs import Spec
+from app.problem import build_model
+from app.results import write_result
+from app.worker.solve import Solution
+from dpnp import DPnP, Posterior
+from operators.jpeg import read_jpeg
+from tests.app.answers import files_of, problem
+from tests.app.helpers import picture, post, spec
+from tests.app.tiny import SIZE
+
+JPEG_ALONE = {"name": "blind_deblur_jpeg", "kernel": [[1]]}
+
+
+def jpeg(channels: int = 1, size: int = SIZE) -> bytes:
+    shape = (size, size) if channels == 1 else (size, size, 3)
+    return picture(np.random.default_rng(0).integers(0, 256, shape).astype(np.uint8), "JPEG", quality=40)
+
+
+def test_a_files_own_coefficients_and_table_are_the_measurement(client: TestClient) -> None:
+    content = jpeg()
+    job = post(client, content, given=spec(operator=JPEG_ALONE)).json()
+    (component,) = read_jpeg(content).components
+    assert job["spec"]["operator"] == {**JPEG_ALONE, "table": component.quantisation.tolist()}
+    np.testing.assert_array_equal(files_of(client).measurement(job["id"]), component.coefficients)
+
+
+@pytest.mark.parametrize(("content", "words"), [(jpeg(3), "greyscale"), (jpeg(1, 16), "(1, 16, 16)"), (jpeg()[:-30], "end")])
+def test_files_that_do_not_fit_or_are_broken_are_422(client: TestClient, content: bytes, words: str) -> None:
+    assert words in problem(post(client, content, given=spec(operator=JPEG_ALONE)), 422)["detail"]
+
+
+def test_a_photograph_as_jpeg_stays_a_picture_for_other_operators(client: TestClient) -> None:
+    assert post(client, picture(np.zeros((2, 2), dtype=np.uint8), "JPEG")).status_code == 202
+
+
+def test_kernels_come_back_as_pictures_and_numbers(tmp_path) -> None:
+    import torch
+
+    kernels = torch.rand(3, 33, 33, generator=torch.Generator().manual_seed(0))
+    posterior = Posterior(torch.zeros(3, 1, 40, 40), nfe=1, hidden={"kernel": kernels})
+    given = Spec.model_validate(spec(operator={"name": "blind_deblur_jpeg"}))
+    solution = Solution(posterior, build_model(given.operator, (1, 40, 40)), DPnP(), "cpu")
+    write_result(tmp_path, given, np.zeros((5, 5, 8, 8), dtype=np.float32), solution, 1.0)
+    assert {"kernel.png", "kernels.png"} <= set(json.loads((tmp_path / "result.json").read_text())["files"])
+    with np.load(tmp_path / "posterior.npz") as saved:
+        np.testing.assert_array_equal(saved["kernel"], kernels.numpy())

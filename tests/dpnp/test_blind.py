@@ -1,0 +1,68 @@
+"""DPnP on image and blur kernel together, and the shipped prior of kernels."""
+
+import pytest
+import torch
+
+import dpnp
+import operators
+from dpnp.denoising import QuarterCircle
+from dpnp.priors.kernel_scale import image_to_kernel, kernel_to_image
+from dpnp.rng import SampleStreams
+from operators.blur_kernels import random_kernels
+
+SHAPE = (1, 40, 40)
+SAMPLER = dpnp.DPnP(n_iterations=3, denoising_steps=2)
+
+
+@pytest.fixture(scope="module")
+def problem():
+    """Smooth images, their Gaussian prior, and a blurred JPEG of one."""
+    t = torch.arange(40.0)
+    rows = torch.exp(-0.5 * ((t[:, None] - t) / 4).square())
+    prior = dpnp.priors.Gaussian(torch.zeros(1600), 0.2 * torch.kron(rows, rows) + 1e-3 * torch.eye(1600), SHAPE)
+    model = operators.BlindDeblurJPEG(SHAPE, noise_std=0.05, quality=60)
+    return prior, model, model.simulate(prior.sample(1, torch.Generator().manual_seed(0))[0].float(), seed=0)
+
+
+@pytest.fixture(scope="module")
+def posterior(problem):
+    return dpnp.sample(*problem, sampler=SAMPLER, n_samples=2)
+
+
+def test_the_posterior_holds_kernels_beside_images(posterior):
+    kernels = posterior.hidden["kernel"]
+    assert kernels.shape == (2, 33, 33)
+    assert (kernels >= 0).all()
+    assert torch.allclose(kernels.sum((1, 2)), torch.ones(2), atol=1e-5)
+    assert not torch.equal(kernels[0], kernels[1])
+    assert posterior.diagnostics["data_residual"] > 0
+
+
+def test_a_sample_and_its_kernel_do_not_depend_on_the_others(problem, posterior):
+    prior, model, y = problem
+    alone = dpnp.sample(prior, model, y, sampler=SAMPLER, n_samples=1)
+    assert torch.allclose(alone.hidden["kernel"][0], posterior.hidden["kernel"][0], atol=1e-5)
+    assert torch.allclose(alone.samples[0], posterior.samples[0], atol=1e-3)
+
+
+def test_a_resumed_run_has_the_same_kernels(problem, posterior):
+    first = dpnp.start(*problem, sampler=SAMPLER, n_samples=2)
+    first.step()
+    saved = first.state_dict()
+    second = dpnp.start(*problem, sampler=SAMPLER, n_samples=2)
+    second.load_state_dict(saved)
+    while not second.done:
+        second.step()
+    assert torch.equal(second.posterior().hidden["kernel"], posterior.hidden["kernel"])
+
+
+def test_the_shipped_prior_knows_kernels():
+    """Better than any linear denoiser, with samples that are kernels: the floors are half a decibel under its card."""
+    prior = dpnp.load_prior("kernels-33", device="cpu")
+    clean = kernel_to_image(random_kernels(64, torch.Generator().manual_seed(7)))[:, None]
+    for sigma, floor in ((0.2, 33.5), (1.0, 24.5)):
+        noise = torch.randn(clean.shape, generator=torch.Generator().manual_seed(8))
+        denoised = prior.denoise(clean + sigma * noise, torch.full((64,), sigma))
+        assert 10 * torch.log10(4 / (denoised - clean).square().mean()) > floor
+    samples = image_to_kernel(QuarterCircle(20).draw(prior, torch.zeros(8, 1, 33, 33), 20.0, SampleStreams(0, range(8))))
+    assert torch.allclose(samples.sum((1, 2, 3)), torch.ones(8), atol=0.05)
