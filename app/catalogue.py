@@ -9,6 +9,7 @@ from pathlib import Path
 import dpnp
 from dpnp import PriorError, PriorInfo
 from dpnp.priors import NetworkPrior, candidates, prior_info
+from dpnp.priors.network import Precision
 
 log = logging.getLogger(__name__)
 
@@ -50,9 +51,9 @@ class PriorCatalogue:
 class LoadedPriors:
     """Priors in memory: the most recently used ones whose weights take at most ``budget`` bytes, and always the last one."""
 
-    def __init__(self, catalogue: PriorCatalogue, device: str, budget: int) -> None:
+    def __init__(self, catalogue: PriorCatalogue, device: str, budget: int, precision: Precision = "auto") -> None:
         self._catalogue, self._budget = catalogue, budget
-        self._device = None if device == "auto" else device
+        self._device, self._precision = None if device == "auto" else device, precision
         self._loaded: OrderedDict[str, NetworkPrior] = OrderedDict()
         self.names: tuple[str, ...] = ()
         """The priors in memory; may be read by another thread."""
@@ -62,7 +63,7 @@ class LoadedPriors:
         if name not in self._loaded:
             path = self._catalogue.get(name).folder
             self._make_room(_file_bytes(path))
-            self._loaded[name] = dpnp.load_prior(path, device=self._device)
+            self._loaded[name] = dpnp.load_prior(path, self._device, self._precision)
             log.info("prior %s is loaded: %.1f MB", name, self._loaded[name].weight_bytes / 2**20)
         self._loaded.move_to_end(name)
         self._make_room(0, keep=1)

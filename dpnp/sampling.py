@@ -15,6 +15,7 @@ from dpnp.errors import DivergedError, ShapeError, UnsupportedError
 from dpnp.posterior import Posterior
 from dpnp.priors.base import Prior
 from dpnp.priors.batched import BatchedPrior
+from dpnp.priors.cost import largest_batch
 from dpnp.rng import SampleStreams
 from dpnp.samplers.base import Info, Sampler, no_grad_step
 from dpnp.samplers.dpnp import DPnP
@@ -32,7 +33,7 @@ class Run:
             raise UnsupportedError(f"{sampler.name} cannot sample the unknown {', '.join(model.hidden)}; use dpnp, or give it")
         self.model = model
         self.y = y.detach().to(prior.device, prior.dtype)
-        self._prior = BatchedPrior(prior, batch_size)
+        self._prior = BatchedPrior(prior, largest_batch(prior, n_samples) if batch_size is None else batch_size)
         self._kernel = sampler.kernel(self._prior, model, self.y)
         self._streams = SampleStreams(seed, range(n_samples), prior.device, prior.dtype)
         self._state = self._kernel.init(self._streams)
@@ -150,7 +151,8 @@ def sample(
     """Draw ``n_samples`` images from p(x | y) ∝ p(x) p(y | x).
 
     ``y`` is one measurement of shape ``model.measurement_shape``. ``sampler`` defaults to :class:`dpnp.DPnP`. Sample i depends on
-    (``seed``, i) alone: not on ``n_samples`` or ``batch_size``, the number of images per denoiser call (to floating-point tolerance).
+    (``seed``, i) alone: not on ``n_samples`` or ``batch_size``, the number of images per denoiser call (to floating-point tolerance;
+    default: all, or as many as the GPU has memory for).
 
     Raises :class:`dpnp.ShapeError` when prior, model and measurement do not fit, :class:`dpnp.MeasurementError` for NaN in ``y``,
     :class:`dpnp.UnsupportedError` for a method that the model's structure does not allow, :class:`dpnp.DivergedError` when a chain

@@ -40,8 +40,8 @@ def load(info: PriorInfo) -> Prior:
     import dpnp
     from app.settings import Settings
 
-    device = Settings().device
-    return dpnp.load_prior(info.folder, device=None if device == "auto" else device)
+    settings = Settings()
+    return dpnp.load_prior(info.folder, None if settings.device == "auto" else settings.device, settings.precision)
 
 
 def make_spec(kind: type[SpecT], **fields: Any) -> SpecT:

@@ -23,6 +23,7 @@ from app.worker.running_mean import RunningMean
 from app.worker.solve import Hooks, Solution, solve
 from app.worker.watch import CancelRequestedError, LeaseLostError, OutOfTimeError, Watcher, WorkerStoppingError, out_of_time
 from dpnp import Run
+from dpnp.priors import largest_batch
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +38,7 @@ class Worker:
     def __init__(self, worker_id: str, settings: Settings, parent: int | None = None) -> None:
         self.id, self.settings = worker_id, settings
         self.files, self.store = Files(settings.data_dir), Store(settings.store_url)
-        self.priors = LoadedPriors(PriorCatalogue(settings.priors), settings.device, settings.prior_memory_bytes)
+        self.priors = LoadedPriors(PriorCatalogue(settings.priors), settings.device, settings.prior_memory_bytes, settings.precision)
         self.watcher = Watcher(self.store, settings, self._report, parent)
         self.warm_up = threading.Thread(target=warm_up, name="warm-up", daemon=True)
         self._state, self._detail = "starting", ""
@@ -157,7 +158,7 @@ class JobRun:
             self._log("resumes from a checkpoint")
         hooks = Hooks(before_call=self._before_call, after_step=self._after_step)
         self._step_started = time.perf_counter()
-        batch_size = self.files.batch_size(self.job.id)
+        batch_size = largest_batch(prior, self.files.batch_size(self.job.id) or spec.n_samples)
         metered = MeteredPrior(prior, self.worker.metrics)
         return solve(spec, self.files.measurement(self.job.id), metered, batch_size=batch_size, checkpoint=checkpoint, hooks=hooks)
 

@@ -2,6 +2,7 @@
 
 from dpnp.priors.base import ImageShape, Prior
 from dpnp.priors.batched import BatchedPrior
+from dpnp.priors.cost import Cost, call_cost, largest_batch
 from dpnp.priors.diffusion import DiffusionPrior
 from dpnp.priors.edm import EDMDenoiser, EDMPrior
 from dpnp.priors.gaussian import Gaussian, GaussianMixture
@@ -13,6 +14,7 @@ from dpnp.priors.tiled import Tiled
 
 __all__ = [
     "BatchedPrior",
+    "Cost",
     "DiffusionPrior",
     "EDMDenoiser",
     "EDMPrior",
@@ -24,8 +26,10 @@ __all__ = [
     "Prior",
     "PriorInfo",
     "Tiled",
+    "call_cost",
     "candidates",
     "find_prior",
+    "largest_batch",
     "list_priors",
     "load_prior",
     "prior_info",

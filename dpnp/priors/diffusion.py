@@ -30,9 +30,8 @@ class DiffusionPrior(NetworkPrior):
         *,
         name: str = "",
         card: dict[str, Any] | None = None,
-        autocast: torch.dtype | None = None,
     ) -> None:
-        super().__init__(network, image_shape, sigma_range=parametrisation.sigma_range, name=name, card=card, autocast=autocast)
+        super().__init__(network, image_shape, sigma_range=parametrisation.sigma_range, name=name, card=card)
         self._parametrisation = parametrisation
         self._watch = RangeWatch(*self.sigma_range)
 

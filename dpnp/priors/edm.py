@@ -49,7 +49,7 @@ class EDMDenoiser(nn.Module):
             seen = c_in * (x - self.linear.mean)
             if self.linear.rank:
                 seen = torch.cat([seen, estimate / self.linear.variance.sqrt()], dim=1)
-        seen = pixel_unshuffle(pad(seen, self._margins), self.patch)
+        seen = pixel_unshuffle(pad(seen, self._margins), self.patch).to(next(self.network.parameters()).dtype)
         raw = self.network(seen, NOISE_EMBEDDING_SCALE * sigma.log(), return_dict=False)[0]
         return estimate + c_out * pad(pixel_shuffle(raw.to(x.dtype), self.patch), [-m for m in self._margins])
 
@@ -62,6 +62,11 @@ class EDMPrior(NetworkPrior):
     """
 
     network: EDMDenoiser
+
+    @property
+    def body(self) -> nn.Module:
+        """All but the linear denoiser."""
+        return self.network.network
 
     def denoise(self, x: Tensor, sigma: Tensor) -> Tensor:
         """E[x0 | x0 + sigma e = x]; see :class:`dpnp.priors.base.Prior`. Differentiable in ``x``.

@@ -12,7 +12,7 @@ from dpnp.errors import PriorError
 from dpnp.priors import adm, diffusers, folder, hub
 from dpnp.priors.folder import CARD
 from dpnp.priors.info import PriorInfo
-from dpnp.priors.network import NetworkPrior
+from dpnp.priors.network import NetworkPrior, Precision
 
 SHIPPED = Path(__file__).parent / "shipped"
 
@@ -75,11 +75,14 @@ def find_prior(name: str | Path) -> PriorInfo:
     return replace(prior_info(hub.fetch_weights(str(name))), name=str(name))
 
 
-def load_prior(name: str | Path, device: torch.device | str | None = None) -> NetworkPrior:
+def load_prior(name: str | Path, device: torch.device | str | None = None, precision: Precision = "auto") -> NetworkPrior:
     """Load a prior by shipped name, local path or Hugging Face id, onto ``device`` (default: a GPU when there is one).
+
+    ``precision`` is that inside the network: ``auto`` is bfloat16 on a GPU that has it, else float32.
 
     Nothing in a checkpoint is executed: weights come from safetensors, or from pickles that hold tensors alone.
     Raises :class:`dpnp.PriorError`, which lists the known names, when there is none of that name or it cannot be used.
     """
     info = find_prior(name)
-    return format_of(info.folder).load(info.folder, name=info.name, device=device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    return format_of(info.folder).load(info.folder, name=info.name, device=device).tune(precision)

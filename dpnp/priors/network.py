@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from abc import ABC, abstractmethod
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import torch
 from torch import Tensor, nn
@@ -12,12 +12,15 @@ from torch import Tensor, nn
 from dpnp.errors import ShapeError
 from dpnp.priors.base import ImageShape
 
+Precision = Literal["auto", "float32", "bfloat16"]
+Compilation = Literal["none", "fuse", "graphs"]
+
 
 class NetworkPrior(ABC):
     """A frozen network, its weights laid out channels last, which convolutions prefer on CPUs and tensor cores.
 
-    ``sigma_range`` are the trained noise levels in [-1, 1] scale. Images stay in float32; ``autocast`` (bfloat16 or float16) is the
-    precision inside the network. ``card`` says where the weights are from. ``network.unit`` is the number of pixels that the image's
+    ``sigma_range`` are the trained noise levels in [-1, 1] scale. Images stay in float32; :meth:`tune` chooses the precision inside the
+    network. ``card`` says where the weights are from. ``network.unit`` is the number of pixels that the image's
     sides must be multiples of, None when the network is for one size.
     """
 
@@ -31,14 +34,13 @@ class NetworkPrior(ABC):
         sigma_range: tuple[float, float],
         name: str = "",
         card: dict[str, Any] | None = None,
-        autocast: torch.dtype | None = None,
     ) -> None:
         self.network = channels_last(network.eval().requires_grad_(False))
         self._image_shape = image_shape
         self.sigma_range = sigma_range
         self.name = name
         self.card = card or {}
-        self.autocast = autocast
+        self._graphs = False
 
     @property
     def image_shape(self) -> ImageShape:
@@ -82,11 +84,34 @@ class NetworkPrior(ABC):
     def denoise(self, x: Tensor, sigma: Tensor) -> Tensor:
         """E[x0 | x0 + sigma e = x]; see :class:`dpnp.priors.base.Prior`."""
 
+    @property
+    def body(self) -> nn.Module:
+        """The part of the network that may be in reduced precision."""
+        return self.network
+
+    def tune(self, precision: Precision = "auto", compilation: Compilation = "none") -> Self:
+        """Choose how the network computes, in place; returns the prior. Weights that were rounded to bfloat16 stay rounded.
+
+        ``precision``: ``auto`` is bfloat16 on a GPU that has it, else float32. ``compilation``: ``fuse`` compiles the network with
+        torch.compile for each shape that it meets; ``graphs`` replays it as a CUDA graph besides, for fixed shapes on a GPU.
+        """
+        self.body.to(_dtype(precision, self.device))
+        if compilation != "none":
+            self.network.compile(mode="reduce-overhead" if compilation == "graphs" else "default", dynamic=False)
+        self._graphs = compilation == "graphs"
+        return self
+
     def call(self, x: Tensor, label: Tensor) -> Tensor:
         """The network on ``x`` (B, C, H, W) and one label per image (B,), in its own precision; the answer is in float32."""
-        with torch.autocast(x.device.type, dtype=self.autocast or torch.bfloat16, enabled=self.autocast is not None):
-            raw: Tensor = self.network(x.to(memory_format=torch.channels_last), label)
+        raw: Tensor = self.network(x.contiguous(memory_format=torch.channels_last), label)
+        if self._graphs:
+            raw = raw.clone()  # the next replay writes to the same memory
         return raw.to(x.dtype).contiguous()
+
+
+def _dtype(precision: Precision, device: torch.device) -> torch.dtype:
+    native = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
+    return torch.bfloat16 if precision == "bfloat16" or (precision == "auto" and native) else torch.float32
 
 
 def channels_last(network: nn.Module) -> nn.Module:

@@ -1,0 +1,91 @@
+"""One row of the table: a prior, a batch, a precision."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import torch
+
+import dpnp
+import operators
+from bench.speed.clock import TimedPrior, peak_flops, seconds_per_call, wait
+from dpnp.priors import NetworkPrior, call_cost
+from dpnp.priors.network import Compilation
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What is timed: ``iterations`` of the default DPnP sampler stand for all of them."""
+
+    model: str
+    precision: str
+    compilation: Compilation
+    batch: int
+    iterations: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Row:
+    """Denoiser calls count images; bytes and seconds are per image and per posterior sample."""
+
+    model: str
+    precision: str
+    compilation: str
+    batch: int
+    calls_per_second: float
+    gflop_per_call: float
+    peak_tflops: float
+    utilisation: float
+    mb_per_sample: float
+    seconds_per_sample: float
+    overhead: float
+
+
+@torch.no_grad()
+def measure(prior: NetworkPrior, setting: Setting) -> Row:
+    """Time the tuned ``prior``."""
+    device, batch = prior.device, setting.batch
+    x = torch.randn(batch, *prior.image_shape, device=device)
+    sigma = torch.full((batch,), 0.5, device=device)
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+    per_batch = seconds_per_call(lambda: prior.denoise(x, sigma), device, setting.seconds)
+    cost, weights = call_cost(prior, batch), prior.weight_bytes
+    taken = torch.cuda.max_memory_allocated(device) - weights if device.type == "cuda" else cost.peak_bytes
+    peak = peak_flops(device, next(prior.body.parameters()).dtype, setting.seconds)
+    seconds, overhead = posterior(prior, batch, setting.iterations)
+    return Row(
+        model=setting.model,
+        precision=setting.precision,
+        compilation=setting.compilation,
+        batch=batch,
+        calls_per_second=batch / per_batch,
+        gflop_per_call=cost.flops / batch / 1e9,
+        peak_tflops=peak / 1e12,
+        utilisation=cost.flops / per_batch / peak,
+        mb_per_sample=taken / batch / 1e6,
+        seconds_per_sample=seconds / batch,
+        overhead=overhead,
+    )
+
+
+def posterior(prior: NetworkPrior, batch: int, iterations: int) -> tuple[float, float]:
+    """Seconds of a default DPnP run on ``batch`` samples of 4x super-resolution, and the share of them outside the denoiser.
+
+    ``iterations`` steps are timed after a first one, and multiplied up to the whole run.
+    """
+    timed = TimedPrior(prior)
+    model = operators.SuperResolution(image_shape=prior.image_shape, factor=4, noise_std=0.1)
+    y = model.simulate(torch.zeros(prior.image_shape), seed=0)
+    run = dpnp.start(timed, model, y, n_samples=batch, batch_size=batch)
+    run.step()
+    inside = timed.seconds
+    started = time.perf_counter()
+    for _ in range(min(iterations, run.total - 1)):
+        run.step()
+    wait(prior.device)
+    total = time.perf_counter() - started
+    done = run.step_index - 1
+    return total / done * run.total, max(0.0, 1 - (timed.seconds - inside) / total)
