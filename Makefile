@@ -5,12 +5,13 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.stamp
 
-.PHONY: help setup demo serve test soak lint format picture clean
+.PHONY: help setup demo serve test soak image-test lint format picture clean
 
 help:
 	@echo "make demo    sample a posterior of the example photograph, into demo/"
 	@echo "make test    run the whole test suite"
 	@echo "make soak    the tests that take minutes: a service in bad luck"
+	@echo "make image-test  build the container image, start it and sample in it"
 	@echo "make serve   start the service on http://127.0.0.1:8000"
 	@echo "make lint    style, format and type checks"
 	@echo "make format  apply the style"
@@ -38,6 +39,9 @@ test: $(STAMP)
 
 soak: $(STAMP)
 	$(BIN)/python -m pytest -m soak tests
+
+image-test:
+	$(PYTHON) tools/image_test.py
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
