@@ -91,6 +91,7 @@ def pip_mounts(folder: Path) -> list[str]:
     settings = dict(re.findall(r"^(?:global|:env:)\.([\w-]+)='(.*)'$", text, re.MULTILINE))
     (folder / "pip.conf").write_text("\n".join(["[global]", *(f"{name} = {value}" for name, value in settings.items())]) + "\n")
     named = {Path(path) for value in settings.values() for path in re.findall(r"(?:^|\s|file://)(/[^\s']+)", value)}
+    named = {path.parent if path.name == "simple" else path for path in named}  # an index on disk has its files beside it
     certificates = Path("/etc/ssl/certs")
     paths = {path for path in {*named, certificates} if path.exists() and (path == certificates or certificates not in path.parents)}
     return [f"{folder / 'pip.conf'}:/etc/pip.conf:ro", *(f"{path}:{path}:ro" for path in sorted(paths))]
