@@ -57,12 +57,17 @@ def main(arguments: list[str] | None = None) -> None:
         folder = options.out / task
         folder.mkdir(parents=True, exist_ok=True)
         model = TASKS[task].model(prior.image_shape)
-        found = {name: cell(bench, model, name, faces, folder, options.resume) for name in options.methods}
+        found = {name: cell(bench, model, name, faces, folder, options.resume) for name in options.methods if fits(name, model)}
         cells |= {(task, name): numbers for name, (numbers, _) in found.items()}
         draw(model, faces.scored, {name: samples for name, (_, samples) in found.items()}, folder / "grid.png")
     page = tables(cells, prior.device)
     for path in filter(None, (options.out / "README.md", options.page)):
         put_results(path, page)
+
+
+def fits(name: str, model: ForwardModel) -> bool:
+    """Whether the method can sample what the model has unknown beside the image."""
+    return not model.hidden or METHODS[name].sampler(1, 1.0).samples_hidden
 
 
 def cell(bench: Bench, model: ForwardModel, name: str, faces: Faces, folder: Path, resume: bool) -> tuple[dict[str, Any], Tensor]:

@@ -27,4 +27,5 @@ TASKS = {
     "super_resolution": Task("4x super-resolution, noise 0.2", "super_resolution", {"factor": 4, "noise_std": 0.2}),
     "phase_retrieval": Task("coded phase retrieval, 2x per axis, noise 0.2", "phase_retrieval", {"oversampling": 2, "noise_std": 0.2}),
     "quantization": Task("one bit per pixel, logistic dither 0.4", "quantization", {"tau": 0.4, "dither": "logistic"}),
+    "blind_deblur_jpeg": Task("blind blur (motion or Gaussian) and JPEG, quality 50", "blind_deblur_jpeg", {"quality": 50}),
 }

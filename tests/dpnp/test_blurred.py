@@ -63,10 +63,10 @@ def test_the_image_of_a_kernel_and_back():
     assert image_to_kernel(torch.tensor([-1.0, 1.0])).tolist() == [0, pytest.approx(KERNEL_SCALE)]
 
 
-def test_baselines_say_that_they_cannot_sample_a_kernel():
+def test_lgdmc_says_that_it_cannot_sample_a_kernel():
     model = operators.BlindDeblurJPEG((1, 40, 40))
     prior = dpnp.priors.Gaussian(torch.zeros(1600), torch.eye(1600), (1, 40, 40))
-    with pytest.raises(dpnp.UnsupportedError, match="dps cannot sample the unknown kernel"):
-        dpnp.sample(prior, model, torch.zeros(model.measurement_shape), sampler=dpnp.DPS())
+    with pytest.raises(dpnp.UnsupportedError, match="lgdmc cannot sample the unknown kernel"):
+        dpnp.sample(prior, model, torch.zeros(model.measurement_shape), sampler=dpnp.LGDMC())
     with pytest.raises(dpnp.UnsupportedError, match="needs consistency='auto'"):
         dpnp.sample(prior, model, torch.zeros(model.measurement_shape), sampler=dpnp.DPnP(consistency="mala"))
