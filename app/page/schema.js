@@ -7,6 +7,19 @@ function variant(property) {
   return options.length === 1 ? { ...options[0], ...property } : property;
 }
 
+// Arrays and objects are typed as JSON; what cannot be read as such goes to the service, which says what it expected.
+function structured(property) {
+  return !property.enum && property.const === undefined && !["string", "boolean", "integer", "number"].includes(property.type);
+}
+
+function json(text) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
+}
+
 function input(id, property, hint) {
   const common = { id, "aria-describedby": hint };
   if (property.enum) {
@@ -15,6 +28,10 @@ function input(id, property, hint) {
   }
   if (property.const !== undefined) return make("select", common, make("option", { value: property.const }, String(property.const)));
   if (property.type === "boolean") return make("input", { ...common, type: "checkbox", checked: property.default === true });
+  if (structured(property)) {
+    const value = property.default ? JSON.stringify(property.default) : "";
+    return make("input", { ...common, type: "text", value, placeholder: "JSON, or empty", spellcheck: "false" });
+  }
   const number = property.type === "integer" || property.type === "number";
   const value = property.default ?? "";
   if (!number) return make("input", { ...common, type: "text", value });
@@ -38,6 +55,7 @@ export function build(box, prefix, schema) {
 function read(element, property) {
   if (element.type === "checkbox") return element.checked;
   if (element.value === "") return undefined;
+  if (structured(property)) return json(element.value);
   return property.type === "integer" || property.type === "number" ? Number(element.value) : element.value;
 }
 

@@ -39,8 +39,12 @@ class Composed(ForwardModel):
     summary: ClassVar[str] = "Any map (blur, inpainting, downsampling, ...) with any noise model (Gaussian, Poisson, quantised, ...)"
 
     image_shape: ImageShape
-    physics: Annotated[AnyMap, Field(discriminator="kind", description="the map")] = Field(default_factory=Identity)
-    observation: Annotated[AnyNoise, Field(discriminator="kind", description="the noise model")] = Field(default_factory=Gaussian)
+    physics: Annotated[AnyMap, Field(discriminator="kind", description='the map, such as {"kind": "blur", "std": 2}')] = Field(
+        default_factory=Identity
+    )
+    observation: Annotated[
+        AnyNoise, Field(discriminator="kind", description='the noise model, such as {"kind": "poisson", "peak": 30}')
+    ] = Field(default_factory=Gaussian)
 
     def __post_init__(self) -> None:
         _ = self.map

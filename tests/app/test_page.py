@@ -271,3 +271,17 @@ def test_the_page_asks_for_a_key_and_then_works_with_it(browser: Browser, live: 
     finally:
         store.revoke_key("page")
         store.close()
+
+
+def test_structured_parameters_are_typed_as_json(page: Page, live: LiveServer) -> None:
+    page.get_by_label("Forward model").select_option("composed")
+    page.get_by_label("physics").fill('{"kind": "inpainting", "keep": 0.8}')
+    page.get_by_label("observation").fill('{"kind": "quantized", "bits": 2}')
+    page.get_by_label(FILE, exact=True).set_input_files([PHOTOGRAPH])  # type: ignore[list-item]
+    page.get_by_text("Sampler settings").click()
+    page.get_by_label("n iterations").fill("2")
+    page.get_by_label("denoising steps").fill("2")
+    sample(page)
+    expect(page.get_by_role("img", name=re.compile("mean", re.IGNORECASE)).first).to_be_visible()
+    (job, *_) = live.client.get("/v1/jobs").json()["jobs"]
+    assert job["spec"]["operator"]["physics"] == {"kind": "inpainting", "keep": 0.8}
