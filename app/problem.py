@@ -84,10 +84,10 @@ def read_measurement(
 
     Raises :class:`SpecError`, ``operators.OperatorError`` for a file that only the operator reads, and what ``decode`` raises.
     """
-    build_model(spec, image_shape)
+    model = build_model(spec, image_shape)
     special = operators.model_class(spec.name).read_file(content, image_shape)
     if special is None:
-        return spec, decode(content)
+        return spec, model.unpack(torch.from_numpy(decode(content))).numpy()
     array, parameters = special
     return spec.model_copy(update=parameters), array.numpy()
 

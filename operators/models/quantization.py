@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from functools import cached_property
+from math import ceil, prod
 from typing import Annotated, ClassVar
 
+import torch
 from pydantic import Field
 from pydantic.dataclasses import dataclass
+from torch import Tensor
 
 from operators.maps import IdentityMap
 from operators.model import MODEL_CONFIG, ForwardModel
@@ -20,6 +23,7 @@ class Quantization(ForwardModel):
 
     ``image_shape`` (C, H, W) is y's shape too; several ``looks`` make it (looks, C, H, W). The values are 2^bits equally spaced levels
     from -1 to 1, so that a black and white picture is a one-bit measurement: black -1, white +1.
+    So is a .npy file of bytes with eight bits each.
     """
 
     name: ClassVar[str] = "quantization"
@@ -30,6 +34,15 @@ class Quantization(ForwardModel):
     dither: Annotated[Dither, Field(description="law of the dither")] = "logistic"
     bits: Annotated[int, Field(ge=1, le=8, description="bits per pixel")] = 1
     looks: Annotated[int, Field(ge=1, le=64, description="measurements of every pixel, each with its own dither")] = 1
+
+    def unpack(self, array: Tensor) -> Tensor:
+        """One-bit measurements packed eight to a byte (``numpy.packbits`` of y > 0), given as bytes in [-1, 1] scale, (ceil(n / 8),)."""
+        count = prod(self.measurement_shape)
+        if self.bits > 1 or array.shape != (ceil(count / 8),) or count == 1:
+            return array
+        packed = ((array + 1) * 127.5).round().to(torch.int64)
+        bits = packed[:, None] >> torch.arange(7, -1, -1) & 1
+        return (2.0 * bits - 1).flatten()[:count].reshape(self.measurement_shape).to(array.dtype)
 
     @cached_property
     def map(self) -> IdentityMap:
