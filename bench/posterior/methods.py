@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from statistics import fmean
 
 import torch
 from torch import Tensor
@@ -67,7 +69,7 @@ class Method:
     tunable: bool = False
 
     def step_size(self, calls: int, problems: list[Problem], n: int, start: float) -> float:
-        """The step size of least total sliced W2 on ``problems``, which are not scored."""
+        """The step size of least sliced W2, as a geometric mean over ``problems``, which are not scored."""
         if not self.tunable:
             return start
         exact = [problem.exact.sample(n, torch.Generator().manual_seed(seed)).flatten(1) for seed, problem in enumerate(problems)]
@@ -75,7 +77,7 @@ class Method:
         def cost(step_size: float) -> float:
             draw = drawing(self.sampler(calls, step_size))
             outcomes = [draw(problem, n, seed).samples for seed, problem in enumerate(problems)]
-            return sum(float("inf") if s is None else sliced_w2(s, e) for s, e in zip(outcomes, exact, strict=True))
+            return fmean(math.inf if s is None else math.log(sliced_w2(s, e)) for s, e in zip(outcomes, exact, strict=True))
 
         return best_step_size(cost, start)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import torch
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
 
 from bench._page import measured_on, put_results, table
 from bench.posterior.calibration import Calibration
@@ -17,8 +18,11 @@ from bench.posterior.scores import Score
 def write(scores: list[Score], calibrations: list[Calibration], folder: Path) -> None:
     """Put the tables between the markers of ``folder/README.md`` (made when absent) and draw the plots beside it."""
     put_results(folder / "README.md", tables(scores, calibrations))
-    _curves(scores, lambda s: s.calls, "denoiser calls per sample").savefig(folder / "calls.png", dpi=100)
-    _curves(scores, lambda s: s.seconds, "CPU seconds of one thread for the sample set").savefig(folder / "seconds.png", dpi=100)
+    budgets = sorted({float(s.calls) for s in scores} - {0})
+    _curves(scores, lambda s: s.calls, "denoiser calls per sample", budgets).savefig(folder / "calls.png", dpi=100)
+    _curves(scores, lambda s: s.seconds, "CPU seconds of one thread for the sample set", [0.1, 1, 10]).savefig(
+        folder / "seconds.png", dpi=100
+    )
     _calibration(calibrations).savefig(folder / "calibration.png", dpi=100)
 
 
@@ -74,11 +78,11 @@ def _calibration_table(calibrations: list[Calibration]) -> str:
     return table("Calibration on a unimodal problem", header, rows)
 
 
-def _curves(scores: list[Score], x: Callable[[Score], float], label: str) -> Figure:
+def _curves(scores: list[Score], x: Callable[[Score], float], label: str, ticks: list[float]) -> Figure:
     """One panel per family: sliced W2 over the floor against ``x``, the exact sets' own range as a band."""
     families, methods = _names(scores)
     figure = Figure(figsize=(13, 6.5), layout="constrained")
-    panels = figure.subplots(2, 4, sharey=True, squeeze=False).flatten()
+    panels = figure.subplots(2, 4, sharex=True, sharey=True, squeeze=False).flatten()
     for panel, family in zip(panels, families, strict=False):
         for method in methods:
             rows = [s for s in scores if (s.family, s.method) == (family, method)]
@@ -87,6 +91,8 @@ def _curves(scores: list[Score], x: Callable[[Score], float], label: str) -> Fig
             else:
                 panel.plot([x(s) for s in rows], [s.sw2_over_floor for s in rows], marker="o", markersize=3, label=method)
         panel.set(xscale="log", yscale="log", title=family)
+        panel.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+        panel.xaxis.set_minor_formatter(NullFormatter())
     for panel in panels[len(families) :]:
         panel.set_axis_off()
     figure.supxlabel(label)
@@ -103,7 +109,7 @@ def _calibration(calibrations: list[Calibration]) -> Figure:
         gaps = [[a - level for a, level in zip(curve, c.levels, strict=True)] for curve in c.sbc]
         left.plot(c.levels, max(gaps, key=lambda g: max(map(abs, g))), label=c.method)
         right.plot(c.levels, [a - level for a, level in zip(c.tarp, c.levels, strict=True)])
-    left.set(title="SBC, worst coordinate", xlabel="level", ylabel="share of simulations below the level, less the level")
+    left.set(title="SBC, worst coordinate", xlabel="level", ylabel="share below the level, less the level")
     right.set(title="TARP", xlabel="credibility level")
     figure.legend(loc="outside lower center", ncols=4, fontsize=9)
     return figure
