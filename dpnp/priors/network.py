@@ -95,7 +95,7 @@ class NetworkPrior(ABC):
         ``precision``: ``auto`` is bfloat16 on a GPU that has it, else float32. ``compilation``: ``fuse`` compiles the network with
         torch.compile for each shape that it meets; ``graphs`` replays it as a CUDA graph besides, for fixed shapes on a GPU.
         """
-        self.body.to(_dtype(precision, self.device))
+        nn.Module.to(self.body, _dtype(precision, self.device))  # diffusers warns of its own `to`, which does the same
         if compilation != "none":
             self.network.compile(mode="reduce-overhead" if compilation == "graphs" else "default", dynamic=False)
         self._graphs = compilation == "graphs"

@@ -164,6 +164,20 @@ def test_the_forms_are_the_schemas(page: Page, live: LiveServer) -> None:
                     expect(control).to_have_value(str(field["default"]).removesuffix(".0"))
 
 
+def test_structured_parameters_are_typed_as_json(page: Page, live: LiveServer) -> None:
+    page.get_by_label("Forward model").select_option("composed")
+    page.get_by_label("physics").fill('{"kind": "inpainting", "keep": 0.8}')
+    page.get_by_label("observation").fill('{"kind": "quantized", "bits": 2}')
+    page.get_by_label(FILE, exact=True).set_input_files([PHOTOGRAPH])  # type: ignore[list-item]
+    page.get_by_text("Sampler settings").click()
+    page.get_by_label("n iterations").fill("2")
+    page.get_by_label("denoising steps").fill("2")
+    sample(page)
+    expect(page.get_by_role("img", name=re.compile("mean", re.IGNORECASE)).first).to_be_visible()
+    (job, *_) = live.client.get("/v1/jobs").json()["jobs"]
+    assert job["spec"]["operator"]["physics"] == {"kind": "inpainting", "keep": 0.8}
+
+
 def test_everything_can_be_done_from_the_keyboard(page: Page) -> None:
     page.keyboard.press("Tab")
     expect(page.get_by_role("link", name="Skip to content")).to_be_focused()
@@ -271,17 +285,3 @@ def test_the_page_asks_for_a_key_and_then_works_with_it(browser: Browser, live: 
     finally:
         store.revoke_key("page")
         store.close()
-
-
-def test_structured_parameters_are_typed_as_json(page: Page, live: LiveServer) -> None:
-    page.get_by_label("Forward model").select_option("composed")
-    page.get_by_label("physics").fill('{"kind": "inpainting", "keep": 0.8}')
-    page.get_by_label("observation").fill('{"kind": "quantized", "bits": 2}')
-    page.get_by_label(FILE, exact=True).set_input_files([PHOTOGRAPH])  # type: ignore[list-item]
-    page.get_by_text("Sampler settings").click()
-    page.get_by_label("n iterations").fill("2")
-    page.get_by_label("denoising steps").fill("2")
-    sample(page)
-    expect(page.get_by_role("img", name=re.compile("mean", re.IGNORECASE)).first).to_be_visible()
-    (job, *_) = live.client.get("/v1/jobs").json()["jobs"]
-    assert job["spec"]["operator"]["physics"] == {"kind": "inpainting", "keep": 0.8}
