@@ -15,7 +15,7 @@ from torch import Tensor
 from operators.blur_kernels import SIZE, random_kernels
 from operators.errors import OperatorError, ShapeError
 from operators.jpeg import CoefficientScale, as_tensor, read_jpeg, standard_tables, transform_for, transform_of
-from operators.maps import BlurMap, LinearMap
+from operators.maps import BlurMap, LinearMap, Map
 from operators.maps.blur import BlurEach
 from operators.maps.chain import chain
 from operators.maps.identity import IdentityMap
@@ -83,7 +83,7 @@ class BlindDeblurJPEG(ForwardModel):
         return BlurMap(matrix_of(self.kernel, "a kernel"), self.image_shape)
 
     @cached_property
-    def map(self) -> Any:
+    def map(self) -> Map:
         """Blur, then the transform. Raises :class:`operators.OperatorError` while the kernel is unknown."""
         if self._blur is None:
             raise OperatorError("the blur kernel is unknown: give one, or see model.given({'kernel': kernels})")
@@ -131,7 +131,7 @@ class KnownKernels(ForwardModel):
         self._map = chain(BlurEach(kernels, model.image_shape), model.transform)
 
     @property
-    def map(self) -> Any:
+    def map(self) -> Map:
         """Each image's own blur, then the transform."""
         return self._map
 

@@ -29,13 +29,15 @@ def posterior(problem):
     return dpnp.sample(*problem, sampler=SAMPLER, n_samples=2)
 
 
-def test_the_posterior_holds_kernels_beside_images(posterior):
+def test_the_posterior_holds_kernels_beside_images(problem, posterior):
+    _, model, y = problem
     kernels = posterior.hidden["kernel"]
     assert kernels.shape == (2, 33, 33)
     assert (kernels >= 0).all()
     assert torch.allclose(kernels.sum((1, 2)), torch.ones(2), atol=1e-5)
     assert not torch.equal(kernels[0], kernels[1])
-    assert posterior.diagnostics["data_residual"] > 0
+    residual = model.given(posterior.hidden).residual(posterior.samples, y).mean().item()
+    assert posterior.diagnostics["data_residual"] == pytest.approx(residual, rel=1e-4)
 
 
 def test_a_sample_and_its_kernel_do_not_depend_on_the_others(problem, posterior):
