@@ -9,28 +9,15 @@ from torch import Tensor
 
 from app.metrics import WorkerMetrics
 from dpnp import Prior
+from dpnp.priors.wrapped import WrappedPrior
 
 
-class MeteredPrior:
+class MeteredPrior(WrappedPrior):
     """``prior`` with the time and size of every call told to ``metrics``."""
 
     def __init__(self, prior: Prior, metrics: WorkerMetrics) -> None:
-        self._prior, self._metrics = prior, metrics
-
-    @property
-    def image_shape(self) -> tuple[int, int, int]:
-        """(C, H, W) of one image."""
-        return self._prior.image_shape
-
-    @property
-    def device(self) -> torch.device:
-        """The prior's device."""
-        return self._prior.device
-
-    @property
-    def dtype(self) -> torch.dtype:
-        """The prior's precision."""
-        return self._prior.dtype
+        super().__init__(prior)
+        self._metrics = metrics
 
     def denoise(self, x: Tensor, sigma: Tensor) -> Tensor:
         """E[x0 | x0 + sigma e = x]; see :class:`dpnp.priors.base.Prior`."""

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from dpnp import Prior
-from dpnp.priors.base import ImageShape
+from dpnp.priors.wrapped import WrappedPrior
 
 MATRIX_SIDE = {"cuda": 8192, "cpu": 1024}
 
@@ -40,28 +40,13 @@ def peak_flops(device: torch.device, dtype: torch.dtype, at_least: float) -> flo
     return 2 * n**3 / seconds_per_call(lambda: a @ b, device, at_least)
 
 
-class TimedPrior:
+class TimedPrior(WrappedPrior):
     """``prior`` with the time spent in its denoiser, which the host does not wait for."""
 
     def __init__(self, prior: Prior) -> None:
-        self._prior = prior
+        super().__init__(prior)
         self._spans: list[tuple[torch.cuda.Event, torch.cuda.Event]] = []
         self._seconds = 0.0
-
-    @property
-    def image_shape(self) -> ImageShape:
-        """(C, H, W) of one image."""
-        return self._prior.image_shape
-
-    @property
-    def device(self) -> torch.device:
-        """The prior's device."""
-        return self._prior.device
-
-    @property
-    def dtype(self) -> torch.dtype:
-        """The prior's precision."""
-        return self._prior.dtype
 
     @property
     def seconds(self) -> float:

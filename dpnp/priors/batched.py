@@ -7,32 +7,19 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from dpnp.priors.base import ImageShape, Prior
+from dpnp.priors.base import Prior
+from dpnp.priors.wrapped import WrappedPrior
 
 
-class BatchedPrior:
+class BatchedPrior(WrappedPrior):
     """Calls ``prior`` on at most ``batch_size`` images at a time and announces every call to ``on_call``.
 
     ``on_call`` may raise to stop the run before the call.
     """
 
     def __init__(self, prior: Prior, batch_size: int | None = None, on_call: Callable[[], None] | None = None) -> None:
-        self._prior, self.batch_size, self.on_call = prior, batch_size, on_call
-
-    @property
-    def image_shape(self) -> ImageShape:
-        """(C, H, W) of one image."""
-        return self._prior.image_shape
-
-    @property
-    def device(self) -> torch.device:
-        """The prior's device."""
-        return self._prior.device
-
-    @property
-    def dtype(self) -> torch.dtype:
-        """The prior's precision."""
-        return self._prior.dtype
+        super().__init__(prior)
+        self.batch_size, self.on_call = batch_size, on_call
 
     def denoise(self, x: Tensor, sigma: Tensor) -> Tensor:
         """E[x0 | x0 + sigma e = x]; see :class:`dpnp.priors.base.Prior`."""

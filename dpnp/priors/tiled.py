@@ -10,6 +10,7 @@ from torch import Tensor
 from dpnp.errors import ShapeError
 from dpnp.priors.base import ImageShape, Prior, check_denoiser_input
 from dpnp.priors.batched import BatchedPrior
+from dpnp.priors.wrapped import WrappedPrior
 
 
 def tile_starts(size: int, tile: int, overlap: int) -> list[int]:
@@ -24,7 +25,7 @@ def tile_window(tile: int, overlap: int) -> Tensor:
     return torch.sin(torch.pi / 2 * (distance / (overlap + 1)).clamp_max(1)).square()
 
 
-class Tiled:
+class Tiled(WrappedPrior):
     """``prior`` for images of ``image_shape``, at least as high and wide as its own: its denoiser on overlapping tiles, blended smoothly.
 
     What is farther apart than a tile is independent under this prior, so it suits textures and scenes, not objects that fill the image.
@@ -42,7 +43,8 @@ class Tiled:
         tiled = [side for side, size in zip((h, w), image_shape[1:], strict=True) if size > side]
         if not 0 <= overlap < min(tiled, default=overlap + 1):
             raise ShapeError(f"expected an overlap from 0 to {min(tiled) - 1} for tiles of {h} x {w} pixels, got {overlap}")
-        self._prior, self._image_shape, self._tile = BatchedPrior(prior, batch_size), image_shape, (h, w)
+        super().__init__(BatchedPrior(prior, batch_size))
+        self._image_shape, self._tile = image_shape, (h, w)
         across = [overlap if size > side else 0 for side, size in zip((h, w), image_shape[1:], strict=True)]
         rows, columns = tile_starts(image_shape[1], h, across[0]), tile_starts(image_shape[2], w, across[1])
         self._corners = [(top, left) for top in rows for left in columns]
@@ -54,16 +56,6 @@ class Tiled:
     def image_shape(self) -> ImageShape:
         """(C, H, W) of one image."""
         return self._image_shape
-
-    @property
-    def device(self) -> torch.device:
-        """The prior's device."""
-        return self._prior.device
-
-    @property
-    def dtype(self) -> torch.dtype:
-        """The prior's precision."""
-        return self._prior.dtype
 
     def denoise(self, x: Tensor, sigma: Tensor) -> Tensor:
         """The weighted mean over the tiles of E[x0 | x0 + sigma e = x] in each; see :class:`dpnp.priors.base.Prior`."""

@@ -1,0 +1,29 @@
+"""A prior around another one."""
+
+from __future__ import annotations
+
+import torch
+
+from dpnp.priors.base import ImageShape, Prior
+
+
+class WrappedPrior:
+    """Has the image shape, device and precision of ``prior``; a subclass says how it denoises."""
+
+    def __init__(self, prior: Prior) -> None:
+        self._prior = prior
+
+    @property
+    def image_shape(self) -> ImageShape:
+        """(C, H, W) of one image."""
+        return self._prior.image_shape
+
+    @property
+    def device(self) -> torch.device:
+        """The prior's device."""
+        return self._prior.device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The prior's precision."""
+        return self._prior.dtype
