@@ -13,7 +13,8 @@ from dpnp.consistency.exact import PerturbAndSolve, SpectralGaussian
 from dpnp.consistency.mala import MALA
 from dpnp.consistency.metric import metric_for
 from dpnp.errors import UnsupportedError
-from operators import BlindDeblurJPEG, ForwardModel
+from operators import ForwardModel
+from operators.blind import BlindBlur
 from operators.blur_kernels import SIZE
 from operators.maps import BlurMap, LinearMap
 from operators.maps.chain import LinearChain
@@ -38,12 +39,15 @@ def exact_sampler(model: ForwardModel, y: Tensor) -> ConsistencySampler | None:
 
 def blurred_cells(model: ForwardModel, y: Tensor) -> BlurredCells | None:
     """Gibbs draws for cells of an orthonormal transform of a circular blur, else None."""
-    if isinstance(model, BlindDeblurJPEG) and model.hidden:
-        return BlurredCells(model.transform, model.noise, y, kernel_size=SIZE)
-    map, noise = model.map, model.noise
-    if not (isinstance(map, LinearChain) and isinstance(map.first, BlurMap) and isinstance(noise, CellNoise)):
+    noise = model.noise
+    if not isinstance(noise, CellNoise) or noise.dither != "gaussian":
         return None
-    if map.first.boundary != "circular" or map.last.row_gram != 1 or noise.dither != "gaussian":
+    if isinstance(model, BlindBlur) and model.hidden:
+        return BlurredCells(model.transform, noise, y, kernel_size=SIZE) if model.transform.row_gram == 1 else None
+    map = model.map
+    if not (isinstance(map, LinearChain) and isinstance(map.first, BlurMap)):
+        return None
+    if map.first.boundary != "circular" or map.last.row_gram != 1:
         return None
     return BlurredCells(map.last, noise, y, map.first.kernel)
 

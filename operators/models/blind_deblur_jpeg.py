@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
 from functools import cached_property
 from typing import Annotated, Any, ClassVar
 
@@ -12,24 +10,20 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 
-from operators.blur_kernels import SIZE, random_kernels
-from operators.errors import OperatorError, ShapeError
+from operators.blind import BlindBlur
+from operators.errors import ShapeError
 from operators.jpeg import CoefficientScale, as_tensor, read_jpeg, standard_tables, transform_for, transform_of
-from operators.maps import BlurMap, LinearMap, Map
-from operators.maps.blur import BlurEach
-from operators.maps.chain import chain
-from operators.maps.identity import IdentityMap
-from operators.model import MODEL_CONFIG, ForwardModel
+from operators.maps import LinearMap
+from operators.model import MODEL_CONFIG
 from operators.noise.jpeg import JPEGNoise
-from operators.rng import MASK, generator_for
-from operators.shapes import ImageShape, Shape, matrix_of
+from operators.shapes import ImageShape
 
 MAX_FILE_PIXELS = 2**20
 Table = Annotated[list[list[Annotated[int, Field(ge=1, le=65535)]]], Field(min_length=8, max_length=8)]
 
 
 @dataclass(frozen=True, config=MODEL_CONFIG)
-class BlindDeblurJPEG(ForwardModel):
+class BlindDeblurJPEG(BlindBlur):
     """y = JPEG(kernel * x + noise_std e): the integer coefficients of a JPEG file whose image is x, blurred with circular edges.
 
     Without ``kernel`` the blur is unknown, one of the 33 x 33 kernels of the prior ``kernels-33``, and the posterior holds images and
@@ -54,20 +48,10 @@ class BlindDeblurJPEG(ForwardModel):
             raise ShapeError(
                 f"expected grey images (1, H, W), got {tuple(self.image_shape)}; a colour JPEG needs a prior for colour images"
             )
-        if self.kernel is None and min(self.image_shape[1:]) < SIZE:
-            raise ShapeError(f"expected images of at least {SIZE} x {SIZE} pixels for an unknown kernel, got {tuple(self.image_shape)}")
         if self.table is not None and any(len(row) != 8 for row in self.table):
             raise ShapeError(f"expected a table of 8 rows of 8 numbers, got rows of {[len(row) for row in self.table]}")
-        _ = self.transform, self._blur
-
-    @property
-    def hidden(self) -> tuple[str, ...]:
-        """("kernel",) while the kernel is unknown."""
-        return ("kernel",) if self.kernel is None else ()
-
-    @property
-    def measurement_shape(self) -> Shape:
-        return self.transform.output_shape
+        self.check_blur()
+        _ = self.transform
 
     @cached_property
     def transform(self) -> LinearMap:
@@ -75,39 +59,10 @@ class BlindDeblurJPEG(ForwardModel):
         return transform_for(self.image_shape)
 
     @cached_property
-    def _blur(self) -> LinearMap | None:
-        if self.kernel is None:
-            return None
-        if self.kernel == [[1.0]]:
-            return IdentityMap(self.image_shape)
-        return BlurMap(matrix_of(self.kernel, "a kernel"), self.image_shape)
-
-    @cached_property
-    def map(self) -> Map:
-        """Blur, then the transform. Raises :class:`operators.OperatorError` while the kernel is unknown."""
-        if self._blur is None:
-            raise OperatorError("the blur kernel is unknown: give one, or see model.given({'kernel': kernels})")
-        return chain(self._blur, self.transform)
-
-    @cached_property
     def noise(self) -> JPEGNoise:
         """Noise, then rounding of the coefficients."""
         table = standard_tables(self.quality)[0] if self.table is None else np.array(self.table, dtype=np.int32)
         return JPEGNoise(self.noise_std, CoefficientScale.of(self.transform, [table]))  # type: ignore[arg-type]  # grey: a BlockDCT
-
-    def given(self, hidden: Mapping[str, Tensor]) -> ForwardModel:
-        """With ``hidden["kernel"]`` (B, 33, 33), one kernel for each image of a batch of B."""
-        return KnownKernels(self, hidden["kernel"]) if self.hidden else self
-
-    def simulate(self, x: Tensor, seed: int) -> Tensor:
-        """As for every forward model; an unknown kernel is drawn from ``seed``, see :meth:`simulated_kernel`."""
-        if not self.hidden:
-            return super().simulate(x, seed)
-        return replace(self, kernel=self.simulated_kernel(seed).tolist()).simulate(x, seed)
-
-    def simulated_kernel(self, seed: int) -> Tensor:
-        """The kernel (33, 33) that :meth:`simulate` uses."""
-        return random_kernels(1, generator_for(seed, MASK))[0].double()
 
     @classmethod
     def read_file(cls, content: bytes, image_shape: ImageShape) -> tuple[Tensor, dict[str, Any]] | None:
@@ -120,22 +75,3 @@ class BlindDeblurJPEG(ForwardModel):
             hint = "; save it as greyscale" if len(jpeg.components) > 1 else ""
             raise ShapeError(f"expected a JPEG file of an image {tuple(image_shape)}, got one of {came}{hint}")
         return as_tensor(jpeg, transform_of(jpeg)), {"table": jpeg.components[0].quantisation.tolist()}
-
-
-class KnownKernels(ForwardModel):
-    """:class:`BlindDeblurJPEG` with a kernel for each image of a batch."""
-
-    def __init__(self, model: BlindDeblurJPEG, kernels: Tensor) -> None:
-        self.image_shape = model.image_shape
-        self._noise = model.noise
-        self._map = chain(BlurEach(kernels, model.image_shape), model.transform)
-
-    @property
-    def map(self) -> Map:
-        """Each image's own blur, then the transform."""
-        return self._map
-
-    @property
-    def noise(self) -> JPEGNoise:
-        """The model's."""
-        return self._noise

@@ -8,7 +8,10 @@ import operators
 from dpnp.denoising import QuarterCircle
 from dpnp.priors.kernel_scale import image_to_kernel, kernel_to_image
 from dpnp.rng import SampleStreams
+from operators.blind import BlindBlur
 from operators.blur_kernels import random_kernels
+from operators.maps import BlockDCT, DenseMap
+from operators.noise import Quantizer
 
 SHAPE = (1, 40, 40)
 SAMPLER = dpnp.DPnP(n_iterations=3, denoising_steps=2)
@@ -68,3 +71,28 @@ def test_the_shipped_prior_knows_kernels():
         assert 10 * torch.log10(4 / (denoised - clean).square().mean()) > floor
     samples = image_to_kernel(QuarterCircle(20).draw(prior, torch.zeros(8, 1, 33, 33), 20.0, SampleStreams(0, range(8))))
     assert torch.allclose(samples.sum((1, 2, 3)), torch.ones(8), atol=0.05)
+
+
+class BlindQuantised(BlindBlur):
+    """Not in the catalogue: another model of the structure that blind sampling needs."""
+
+    image_shape, kernel = SHAPE, None
+    transform = BlockDCT(SHAPE)
+    noise = Quantizer(0.05, "gaussian", bits=4)
+
+
+class LogisticQuantised(BlindQuantised):
+    noise = Quantizer(0.05, "logistic", bits=4)
+
+
+class TwoNumbers(BlindQuantised):
+    transform = DenseMap(torch.ones(2, 1600), SHAPE)
+
+
+def test_another_model_with_an_unknown_blur_needs_nothing_more(problem):
+    prior, model = problem[0], BlindQuantised()
+    posterior = dpnp.sample(prior, model, model.simulate(torch.zeros(SHAPE), seed=0), sampler=SAMPLER, n_samples=1)
+    assert posterior.hidden["kernel"].shape == (1, 33, 33)
+    for other in (LogisticQuantised(), TwoNumbers()):
+        with pytest.raises(dpnp.UnsupportedError, match="unknown kernel"):
+            dpnp.sample(prior, other, torch.ones(other.measurement_shape), sampler=SAMPLER)
