@@ -4,7 +4,7 @@ Images are float, channels first, in [-1, 1]; every noise level is a standard de
 """
 
 from operators.catalogue import build, model_class, names, schema, summary
-from operators.errors import MeasurementError, OperatorError, ShapeError, UnknownOperatorError
+from operators.errors import FileKindError, MeasurementError, OperatorError, ShapeError, UnknownOperatorError
 from operators.model import ForwardModel
 from operators.models.blind_deblur_jpeg import BlindDeblurJPEG
 from operators.models.composed import Composed
@@ -17,6 +17,7 @@ from operators.symmetry import align
 __all__ = [
     "BlindDeblurJPEG",
     "Composed",
+    "FileKindError",
     "ForwardModel",
     "Linear",
     "MeasurementError",

@@ -13,5 +13,9 @@ class MeasurementError(OperatorError):
     """A measurement holds values that the forward model cannot have produced, such as NaN."""
 
 
+class FileKindError(MeasurementError):
+    """A file is not of a kind that the forward model takes; the message says which is."""
+
+
 class UnknownOperatorError(OperatorError):
     """No forward model of that name; the message lists the known ones."""

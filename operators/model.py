@@ -27,6 +27,8 @@ class ForwardModel(ABC):
 
     name: ClassVar[str] = ""
     summary: ClassVar[str] = ""
+    takes: ClassVar[str] = "a measurement"
+    """What a measurement is, for error messages."""
     image_shape: ImageShape
 
     @property
@@ -57,7 +59,8 @@ class ForwardModel(ABC):
     def read_file(cls, content: bytes, image_shape: ImageShape) -> tuple[Tensor, dict[str, Any]] | None:
         """A measurement and parameters from a kind of file that only this model understands; None for any other file.
 
-        Raises :class:`operators.OperatorError` for a broken file, or one that is not of images of ``image_shape``.
+        Raises :class:`operators.OperatorError` for a broken file, or one that is not of images of ``image_shape``;
+        :class:`operators.FileKindError` for one that cannot hold this model's measurement.
         """
         return None
 
@@ -93,7 +96,7 @@ class ForwardModel(ABC):
         """Raise :class:`operators.ShapeError` or :class:`operators.MeasurementError` unless ``y`` is one possible measurement."""
         if tuple(y.shape) != tuple(self.measurement_shape):
             expected = f"{tuple(self.measurement_shape)} (of images {tuple(self.image_shape)})"
-            raise ShapeError(f"expected a measurement of shape {expected}, got {tuple(y.shape)}")
+            raise ShapeError(f"expected {self.takes} of shape {expected}, got {tuple(y.shape)}")
         bad = int((~torch.isfinite(y)).sum())
         if bad:
             raise MeasurementError(f"expected finite numbers in the measurement, got {bad} of {y.numel()} that are NaN or infinite")

@@ -81,6 +81,7 @@ KINDS: dict[type[Exception], tuple[int, str, str]] = {
     TooDemandingError: (413, "too-demanding", "Too large"),
     WrongShapeError: (422, "wrong-shape", "Wrong shape"),
     operators.ShapeError: (422, "wrong-shape", "Wrong shape"),
+    operators.FileKindError: (415, "not-a-measurement", "Not a measurement file"),
     operators.MeasurementError: (422, "bad-measurement", "The measurement holds impossible values"),
     IdempotencyMismatchError: (422, "idempotency-mismatch", "Idempotency key used for another payload"),
     JobNotFoundError: (404, "no-such-job", "No such job"),

@@ -94,7 +94,7 @@ class Service:
         measurement = np.ascontiguousarray(fit_measurement(array, model.measurement_shape))
         if measurement.shape != tuple(model.measurement_shape):
             wanted = f"{spec.operator.name} of images {tuple(prior.image_shape)} (prior {prior.name})"
-            raise WrongShapeError(f"expected a measurement of shape {tuple(model.measurement_shape)} for {wanted}, got {array.shape}")
+            raise WrongShapeError(f"expected {model.takes} of shape {tuple(model.measurement_shape)} for {wanted}, got {array.shape}")
         model.check_measurement(torch.from_numpy(measurement))
         return spec.model_copy(update={"prior": prior.name, "operator": operator}), measurement, steps_of(sampler, model, measurement)
 

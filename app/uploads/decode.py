@@ -9,6 +9,7 @@ import numpy as np
 from app.uploads.arrays import decode_npy, decode_npz
 from app.uploads.errors import NotAMeasurementError
 from app.uploads.pictures import decode_picture
+from operators.files import described, kind_of
 
 Decoder = Callable[[bytes, int, bool], np.ndarray]
 
@@ -21,19 +22,12 @@ def _npz(content: bytes, max_pixels: int, photograph: bool) -> np.ndarray:
     return decode_npz(content, max_pixels)
 
 
-MAGIC: list[tuple[bytes, str, Decoder]] = [
-    (b"\x93NUMPY", ".npy", _npy),
-    (b"PK\x03\x04", ".npz", _npz),
-    (b"\x89PNG\r\n\x1a\n", "PNG", decode_picture),
-    (b"\xff\xd8\xff", "JPEG", decode_picture),
-    (b"II*\x00", "TIFF", decode_picture),
-    (b"MM\x00*", "TIFF", decode_picture),
-]
+DECODERS: dict[str, Decoder] = {".npy": _npy, ".npz": _npz, "PNG": decode_picture, "JPEG": decode_picture, "TIFF": decode_picture}
 
 
 def expected_formats() -> str:
     """The kinds of file that are taken, for people."""
-    return ", ".join(dict.fromkeys(kind for _, kind, _ in MAGIC))
+    return ", ".join(DECODERS)
 
 
 def decode(content: bytes, max_pixels: int, *, photograph: bool = False) -> np.ndarray:
@@ -43,8 +37,7 @@ def decode(content: bytes, max_pixels: int, *, photograph: bool = False) -> np.n
     A ``photograph`` is turned upright, its transparency laid on white, and of several frames the first is taken; in a measurement
     these are errors. Raises :class:`app.uploads.UploadError`.
     """
-    for magic, _, decoder in MAGIC:
-        if content.startswith(magic):
-            return decoder(content, max_pixels, photograph)
-    came = "an empty file" if not content else f"a file of {len(content)} bytes that starts with {content[:8]!r}"
-    raise NotAMeasurementError(f"expected a file of one of these kinds: {expected_formats()}; got {came}")
+    kind = kind_of(content)
+    if kind is None:
+        raise NotAMeasurementError(f"expected a file of one of these kinds: {expected_formats()}; got {described(content)}")
+    return DECODERS[kind](content, max_pixels, photograph)

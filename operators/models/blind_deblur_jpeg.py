@@ -11,7 +11,8 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor
 
 from operators.blind import BlindBlur
-from operators.errors import ShapeError
+from operators.errors import FileKindError, ShapeError
+from operators.files import ARRAYS, described, kind_of
 from operators.jpeg import CoefficientScale, as_tensor, read_jpeg, standard_tables, transform_for, transform_of
 from operators.maps import LinearMap
 from operators.model import MODEL_CONFIG
@@ -34,6 +35,7 @@ class BlindDeblurJPEG(BlindBlur):
 
     name: ClassVar[str] = "blind_deblur_jpeg"
     summary: ClassVar[str] = "A JPEG file of a blurred image, with unknown or known blur, by its quantised coefficients"
+    takes: ClassVar[str] = "the .jpg file itself, or the array of its coefficients"
 
     image_shape: ImageShape
     noise_std: Annotated[
@@ -66,9 +68,12 @@ class BlindDeblurJPEG(BlindBlur):
 
     @classmethod
     def read_file(cls, content: bytes, image_shape: ImageShape) -> tuple[Tensor, dict[str, Any]] | None:
-        """A JPEG file's coefficients, and its table as the parameter ``table``."""
-        if not content.startswith(b"\xff\xd8"):
+        """A JPEG file's coefficients, and its table as the parameter ``table``; None for an array, which may hold such coefficients."""
+        kind = kind_of(content)
+        if kind in ARRAYS:
             return None
+        if kind != "JPEG":
+            raise FileKindError(f"expected {cls.takes}, got {described(content)}; a picture saved anew has lost the coefficients")
         jpeg = read_jpeg(content, max_pixels=MAX_FILE_PIXELS)
         came = (len(jpeg.components), jpeg.height, jpeg.width)
         if came != tuple(image_shape):

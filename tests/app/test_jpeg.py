@@ -13,7 +13,7 @@ from app.worker.solve import Solution
 from dpnp import DPnP, Posterior
 from operators.jpeg import read_jpeg
 from tests.app.answers import files_of, problem
-from tests.app.helpers import picture, post, spec
+from tests.app.helpers import npy, picture, post, spec
 from tests.app.tiny import SIZE
 
 JPEG_ALONE = {"name": "blind_deblur_jpeg", "kernel": [[1]]}
@@ -35,6 +35,26 @@ def test_a_files_own_coefficients_and_table_are_the_measurement(client: TestClie
 @pytest.mark.parametrize(("content", "words"), [(jpeg(3), "greyscale"), (jpeg(1, 16), "(1, 16, 16)"), (jpeg()[:-30], "end")])
 def test_files_that_do_not_fit_or_are_broken_are_422(client: TestClient, content: bytes, words: str) -> None:
     assert words in problem(post(client, content, given=spec(operator=JPEG_ALONE)), 422)["detail"]
+
+
+PNG = picture(np.zeros((SIZE, SIZE), dtype=np.uint8))
+
+
+@pytest.mark.parametrize(
+    ("content", "came"), [(PNG, "PNG"), (picture(np.zeros((SIZE, SIZE), dtype=np.uint8), "TIFF"), "TIFF"), (b"", "empty")]
+)
+def test_other_files_than_the_jpeg_itself_are_415(client: TestClient, content: bytes, came: str) -> None:
+    detail = problem(post(client, content, given=spec(operator=JPEG_ALONE)), 415)["detail"]
+    assert "expected the .jpg file itself" in detail
+    assert came in detail
+
+
+def test_an_array_is_its_coefficients_or_refused_with_what_is_expected(client: TestClient) -> None:
+    given = spec(operator=JPEG_ALONE)
+    assert post(client, npy(np.zeros((1, 1, 8, 8), dtype=np.int16)), given=given).status_code == 202
+    detail = problem(post(client, npy(np.zeros((1, 16, 16))), given=given), 422)["detail"]
+    assert "expected the .jpg file itself" in detail
+    assert "got (1, 16, 16)" in detail
 
 
 def test_a_photograph_as_jpeg_stays_a_picture_for_other_operators(client: TestClient) -> None:

@@ -40,6 +40,14 @@ def test_help_is_fast_because_it_imports_nothing_heavy() -> None:
     assert done.stdout.strip() == "[]"
 
 
+def test_a_picture_is_not_the_jpeg_file_itself(dpnp: Dpnp) -> None:
+    done = dpnp("sample", ASTRONAUT, "--operator", "blind_deblur_jpeg", "--set", "kernel=[[1]]", "--out", "posterior")
+    assert done.exit_code == 2
+    message = " ".join(done.stderr.replace("│", " ").split())
+    assert "expected the .jpg file itself" in message
+    assert "got a file of the kind PNG" in message
+
+
 SIMULATE: list[tuple[tuple[Any, ...], str]] = [
     (("--operator", "nonsense"), "known: .*super_resolution"),
     ((*SR, "--prior", "nobody"), "known: .*tiny"),
