@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.stamp
+DEEPINV := $(VENV)/deepinv
 
 .PHONY: help setup demo serve test soak image-test lint format picture clean
 
@@ -34,8 +35,15 @@ demo: $(STAMP)
 serve: $(STAMP)
 	$(BIN)/dpnp serve
 
-test: $(STAMP)
+test: $(STAMP) $(DEEPINV)/.stamp
 	$(BIN)/python -m pytest -n 2
+	PYTHONPATH=$(DEEPINV) $(BIN)/python -m pytest tests/interop
+
+# deepinv lies apart: it wants torchvision, which diffusers imports wherever it is installed and which imports only beside its own build of torch.
+$(DEEPINV)/.stamp: $(STAMP)
+	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt --no-deps --upgrade --target $(DEEPINV) \
+		deepinv torchvision torchmetrics lightning-utilities einops natsort
+	@touch $@
 
 soak: $(STAMP)
 	$(BIN)/python -m pytest -m soak tests

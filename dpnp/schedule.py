@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from operators import ForwardModel
-from operators.maps import LinearMap
 
 ETA_MAX, SATURATED_ETA_MAX = 10.0, 1.0
 ETA_MIN_RANGE = (0.05, 0.3)
@@ -38,5 +37,5 @@ def default_eta_min(model: ForwardModel) -> float:
 
 
 def _gain(model: ForwardModel) -> float:
-    svd = model.map.svd() if not model.hidden and isinstance(model.map, LinearMap) else None
-    return 1.0 if svd is None else svd.singular_values.value.max().item()
+    linear = None if model.hidden else model.map.linear_part()
+    return (linear and linear.largest_singular_value()) or 1.0

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from dpnp.rng import SampleStreams
 from operators import ForwardModel
-from operators.maps import LinearMap, ThinSVD
+from operators.maps import LinearMap, ThinSVD, without_offset
 from operators.noise import GaussianNoise, SeparableNoise
 
 
@@ -95,10 +95,11 @@ class MonteCarloSmoothed:
 
 def smoothed_likelihood(model: ForwardModel, y: Tensor, draws: int) -> SmoothedLikelihood:
     """The closed form or quadrature where the structure allows it, else Monte Carlo with ``draws`` pairs."""
-    if isinstance(model.map, LinearMap) and isinstance(model.noise, GaussianNoise):
-        svd = model.map.svd()
+    linear = model.map.linear_part()
+    if linear is not None and isinstance(model.noise, GaussianNoise):
+        svd = linear.svd()
         if svd is not None:
-            return GaussianSmoothed(svd, y, model.noise.std)
+            return GaussianSmoothed(svd, without_offset(model.map, y), model.noise.std)
     if isinstance(model.map, LinearMap) and model.map.row_gram is not None and isinstance(model.noise, SeparableNoise):
         return SeparableSmoothed(model.map, model.noise, y, model.map.row_gram)
     return MonteCarloSmoothed(model, y, draws)

@@ -4,10 +4,11 @@ Images are float, channels first, in [-1, 1]; every noise level is a standard de
 """
 
 from operators.catalogue import build, model_class, names, schema, summary
-from operators.errors import FileKindError, MeasurementError, OperatorError, ShapeError, UnknownOperatorError
+from operators.errors import FileKindError, MeasurementError, OperatorError, PhysicsError, ShapeError, UnknownOperatorError
 from operators.model import ForwardModel
 from operators.models.blind_deblur_jpeg import BlindDeblurJPEG
 from operators.models.composed import Composed
+from operators.models.deepinv import DeepInv
 from operators.models.linear import Linear
 from operators.models.phase_retrieval import PhaseRetrieval
 from operators.models.quantization import Quantization
@@ -17,12 +18,14 @@ from operators.symmetry import align
 __all__ = [
     "BlindDeblurJPEG",
     "Composed",
+    "DeepInv",
     "FileKindError",
     "ForwardModel",
     "Linear",
     "MeasurementError",
     "OperatorError",
     "PhaseRetrieval",
+    "PhysicsError",
     "Quantization",
     "ShapeError",
     "SuperResolution",

@@ -19,3 +19,7 @@ class FileKindError(MeasurementError):
 
 class UnknownOperatorError(OperatorError):
     """No forward model of that name; the message lists the known ones."""
+
+
+class PhysicsError(OperatorError):
+    """A physics object of another library is not what a forward model needs, such as one that is not linear."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-MEASUREMENT, SAMPLE, POPULATION, TRAINING, MASK = 1, 2, 3, 4, 5
+MEASUREMENT, SAMPLE, POPULATION, TRAINING, MASK, PROBE = 1, 2, 3, 4, 5, 6
 """What a stream is for: the first number of its path, so that no two uses of one seed share noise."""
 
 

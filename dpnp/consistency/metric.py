@@ -8,7 +8,7 @@ from typing import Protocol
 from torch import Tensor
 
 from operators import ForwardModel
-from operators.maps import Constant, LinearMap, ThinSVD
+from operators.maps import Constant, ThinSVD
 
 
 class Metric(Protocol):
@@ -41,7 +41,7 @@ class DiagonalMetric:
 
 @dataclass(frozen=True)
 class SpectralMetric:
-    """G = A^T A / scale² through the thin SVD of a linear map A."""
+    """G = A^T A / scale² through the thin SVD of A, the map's linear part."""
 
     svd: ThinSVD
     scale: float
@@ -58,7 +58,8 @@ FLAT = FlatMetric()
 
 def metric_for(model: ForwardModel) -> Metric:
     """The best preconditioner that the model's structure gives."""
-    svd = model.map.svd() if isinstance(model.map, LinearMap) else None
+    linear = model.map.linear_part()
+    svd = None if linear is None else linear.svd()
     if svd is not None:
         return SpectralMetric(svd, model.noise.scale)
     diagonal = model.map.gram_diagonal()

@@ -16,7 +16,7 @@ from dpnp.errors import UnsupportedError
 from operators import ForwardModel
 from operators.blind import BlindBlur
 from operators.blur_kernels import SIZE
-from operators.maps import BlurMap, LinearMap
+from operators.maps import BlurMap, LinearMap, without_offset
 from operators.maps.chain import LinearChain
 from operators.noise import CellNoise, GaussianNoise, SeparableNoise
 
@@ -25,13 +25,11 @@ Consistency = Literal["auto", "exact", "mala"]
 
 def exact_sampler(model: ForwardModel, y: Tensor) -> ConsistencySampler | None:
     """An exact sampler where the structure allows one, else None."""
-    map, noise = model.map, model.noise
-    if not isinstance(map, LinearMap):
-        return None
-    if isinstance(noise, GaussianNoise):
-        svd = map.svd()
-        return PerturbAndSolve(map, y, noise.std) if svd is None else SpectralGaussian(svd, y, noise.std)
-    if map.row_gram is None or not isinstance(noise, SeparableNoise):
+    map, noise, linear = model.map, model.noise, model.map.linear_part()
+    if linear is not None and isinstance(noise, GaussianNoise):
+        svd, y = linear.svd(), without_offset(map, y)
+        return PerturbAndSolve(linear, y, noise.std) if svd is None else SpectralGaussian(svd, y, noise.std)
+    if not isinstance(map, LinearMap) or map.row_gram is None or not isinstance(noise, SeparableNoise):
         return None
     law = entry_law(noise, model.measurement_shape == map.output_shape)
     return None if law is None else EntrywiseExact(map, map.row_gram, law, y)

@@ -1,5 +1,6 @@
 """Maps: the noiseless physics."""
 
+from operators.maps.affine import AffineMap, without_offset
 from operators.maps.base import Constant, LinearMap, Map, ThinSVD
 from operators.maps.bicubic import bicubic_matrix
 from operators.maps.block_dct import BlockDCT
@@ -9,9 +10,11 @@ from operators.maps.dense import DenseMap
 from operators.maps.fourier import FourierMagnitude
 from operators.maps.identity import IdentityMap
 from operators.maps.mask import MaskMap
+from operators.maps.physics import PhysicsMap
 from operators.maps.separable import SeparableMap
 
 __all__ = [
+    "AffineMap",
     "BlockDCT",
     "BlurMap",
     "ColourBlockDCT",
@@ -22,7 +25,9 @@ __all__ = [
     "LinearMap",
     "Map",
     "MaskMap",
+    "PhysicsMap",
     "SeparableMap",
     "ThinSVD",
     "bicubic_matrix",
+    "without_offset",
 ]

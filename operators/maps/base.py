@@ -40,6 +40,10 @@ class Map(ABC):
         """A guess of the diagonal of J^T J, J the Jacobian, (C, H, W): it preconditions MALA. None when nothing is known."""
         return None
 
+    def linear_part(self) -> LinearMap | None:
+        """L where a(x) = L x + a(0): the map itself when it is linear. None for any other map."""
+        return None
+
 
 class ThinSVD(ABC):
     """A = U diag(s) V^T with orthonormal columns in U and V; coefficients have shape (B, *rank_shape)."""
@@ -69,6 +73,14 @@ class LinearMap(Map):
     def adjoint(self, y: Tensor) -> Tensor:
         """A^T y for ``y`` (B, *output_shape)."""
 
+    def linear_part(self) -> LinearMap:
+        return self
+
     def svd(self) -> ThinSVD | None:
         """The thin SVD, or None where it is not cheap; then exact draws solve by conjugate gradients."""
         return None
+
+    def largest_singular_value(self) -> float | None:
+        """From the thin SVD, or an estimate of the map's own; None when nothing is known."""
+        svd = self.svd()
+        return None if svd is None else svd.singular_values.value.max().item()
