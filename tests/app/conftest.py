@@ -7,6 +7,7 @@ import subprocess
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
@@ -15,6 +16,8 @@ from app.api import create_app
 from app.settings import Settings
 from app.store import Store
 from app.store.database import metadata
+from app.worker.loop import Worker
+from tests.app.attempts import MakeWorker
 from tests.app.helpers import Idle, LiveServer
 from tests.app.postgres import Postgres
 from tests.app.tiny import write_tiny_prior
@@ -118,3 +121,22 @@ def live(tmp_path_factory: pytest.TempPathFactory, priors_dir: Path) -> Iterator
     server.start()
     yield server
     server.stop()
+
+
+@pytest.fixture
+def make_worker(make_settings: MakeSettings) -> Iterator[MakeWorker]:
+    """Workers in this process, whose watchers look often."""
+    made: list[Worker] = []
+
+    def make(name: str = "w", **changes: Any) -> Worker:
+        changes = {"checkpoint_every": 2, "cancel_poll_seconds": 0.02, **changes}
+        worker = Worker(name, make_settings(**changes))
+        worker.watcher.start()
+        made.append(worker)
+        return worker
+
+    yield make
+    for worker in made:
+        worker.watcher.end()
+        worker.watcher.join()
+        worker.store.close()

@@ -10,7 +10,7 @@ import torch
 from starlette.testclient import TestClient
 
 from app.api import create_app
-from app.catalogue import LoadedPriors, PriorCatalogue
+from app.catalogue import LoadedPriors, PriorCatalogue, UnknownPriorError
 from app.settings import Settings
 from app.store import Store, WorkerRow
 from app.worker.loop import Worker
@@ -76,3 +76,17 @@ def test_a_worker_reports_its_priors(make_settings: MakeSettings) -> None:
     worker._announce("ready")
     assert [row.priors for row in worker.store.workers_seen(60)] == [("tiny",)]
     worker.store.close()
+
+
+def test_priors_are_offered_by_name_and_broken_ones_left_out(tmp_path: Path, priors_dir: Path, caplog: pytest.LogCaptureFixture) -> None:
+    folder = tmp_path / "priors"
+    (folder / "broken").mkdir(parents=True)
+    (folder / "broken" / "card.json").write_text("{")
+    (folder / "mine").symlink_to(priors_dir / "tiny")
+    catalogue = PriorCatalogue(folder)
+    names = [info.name for info in catalogue.all()]
+    assert "mine" in names
+    assert "broken" not in names
+    assert "broken" in caplog.text
+    with pytest.raises(UnknownPriorError, match="mine"):
+        catalogue.get("broken")
