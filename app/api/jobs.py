@@ -49,11 +49,10 @@ async def submit(
     prefer: PreferHeader = None,
 ) -> Job:
     """Queue a job: a measurement and what to make of it."""
-    with service.in_flight(idempotency_key, owner):
-        form = await read_form(request, "measurement", service.settings.max_upload_bytes)
-        job, new = await to_thread.run_sync(service.submit, form, idempotency_key, owner, limiter=service.intake)
-        if new:
-            log.info("queued: %s, prior %s", job.spec.operator.name, job.spec.prior, extra={"job": job.id})
+    form = await read_form(request, "measurement", service.settings.max_upload_bytes)
+    job, new = await to_thread.run_sync(service.submit, form, idempotency_key, owner, limiter=service.intake)
+    if new:
+        log.info("queued: %s, prior %s", job.spec.operator.name, job.spec.prior, extra={"job": job.id})
     wait = _wanted_wait(prefer, service.settings.max_wait_seconds)
     if wait is not None:
         response.headers["Preference-Applied"] = f"wait={wait:g}"

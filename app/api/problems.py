@@ -17,14 +17,22 @@ from starlette.exceptions import HTTPException
 import operators
 from app.files import is_disk_full
 from app.problem import FieldError, SpecError
-from app.store import UNREACHABLE, IdempotencyMismatchError, JobNotFinishedError, JobNotFoundError, QueueFullError, TooManyJobsError
+from app.store import (
+    UNREACHABLE,
+    IdempotencyInFlightError,
+    IdempotencyMismatchError,
+    JobNotFinishedError,
+    JobNotFoundError,
+    QueueFullError,
+    TooManyJobsError,
+)
 from app.uploads import NotAMeasurementError, TooDemandingError, TooManyPixelsError, UnreadableFileError, WrongShapeError
 
 log = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
 PREFIX = "urn:dpnp:problem:"
-RETRY_SECONDS = "5"
+RETRY_SECONDS, SOON_SECONDS = "5", "1"
 
 
 class BadField(BaseModel):
@@ -84,6 +92,7 @@ KINDS: dict[type[Exception], tuple[int, str, str]] = {
     operators.FileKindError: (415, "not-a-measurement", "Not a measurement file"),
     operators.MeasurementError: (422, "bad-measurement", "The measurement holds impossible values"),
     IdempotencyMismatchError: (422, "idempotency-mismatch", "Idempotency key used for another payload"),
+    IdempotencyInFlightError: (409, "idempotency-in-flight", "Still being handled"),
     JobNotFoundError: (404, "no-such-job", "No such job"),
     JobNotFinishedError: (409, "job-not-finished", "The job is not finished"),
     QueueFullError: (429, "queue-full", "The queue is full"),
@@ -100,8 +109,7 @@ def as_problem(error: Exception) -> ProblemError:
     found = next((entry for kind, entry in KINDS.items() if isinstance(error, kind)), None)
     if found is not None:
         status, kind, title = found
-        headers = {"Retry-After": RETRY_SECONDS} if status == 429 else None
-        return ProblemError(status, kind, title, str(error), headers=headers)
+        return ProblemError(status, kind, title, str(error), headers=_retry_after(error, status))
     if is_disk_full(error):
         return ProblemError(507, "disk-full", "The disk is full", "the service has no room left for this job; try again later")
     if isinstance(error, UNREACHABLE):
@@ -110,6 +118,13 @@ def as_problem(error: Exception) -> ProblemError:
         return ProblemError(503, "store-unavailable", "Try again", busy, headers={"Retry-After": RETRY_SECONDS})
     log.error("unexpected error", exc_info=error)
     return ProblemError(500, "internal-error", "Internal error", f"{type(error).__name__}; the service's log has the details")
+
+
+def _retry_after(error: Exception, status: int) -> dict[str, str] | None:
+    """When the same request may do better."""
+    if isinstance(error, IdempotencyInFlightError):
+        return {"Retry-After": SOON_SECONDS}
+    return {"Retry-After": RETRY_SECONDS} if status == 429 else None
 
 
 def _validation(error: RequestValidationError) -> ProblemError:

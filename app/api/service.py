@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Annotated
 
@@ -16,18 +14,18 @@ from fastapi import Depends, Request
 
 from app.api.bell import Bell
 from app.api.forms import Form
-from app.api.problems import ProblemError
 from app.catalogue import PriorCatalogue, UnknownPriorError
 from app.files import Files
 from app.jobs import Job, ProblemSpec, Spec
 from app.problem import FieldError, SpecError, build_model, build_sampler, parse_spec, read_measurement, steps_of
 from app.settings import Settings
-from app.store import Idempotency, NewJob, Store, new_id
+from app.store import UNREACHABLE, Idempotency, NewJob, Store, new_id
 from app.uploads import WrongShapeError, fit_image, fit_measurement
 from app.uploads.sandbox import Sandbox
 from dpnp import PriorInfo
 
 INTAKE_THREADS = 16
+HOLD_SECONDS = 5.0  # should this process die, a retry of the request it handled has to wait for no longer
 
 
 @dataclass(frozen=True)
@@ -42,32 +40,24 @@ class Service:
     sandbox: Sandbox
     intake: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(INTAKE_THREADS))
     """Threads for uploads: however many come, the other calls keep theirs."""
-    _in_flight: set[tuple[str | None, str]] = field(default_factory=set)
-    _lock: threading.Lock = field(default_factory=threading.Lock)
-
-    @contextmanager
-    def in_flight(self, key: str | None, owner: str | None = None) -> Iterator[None]:
-        """Hold an owner's idempotency key while its request is handled. Raises a 409 when another request holds it."""
-        if key is None:
-            yield
-            return
-        with self._lock:
-            if (owner, key) in self._in_flight:
-                detail = "a request with this idempotency key is being handled; ask again in a moment"
-                raise ProblemError(409, "idempotency-in-flight", "Still being handled", detail, headers={"Retry-After": "1"})
-            self._in_flight.add((owner, key))
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._in_flight.discard((owner, key))
 
     def submit(self, form: Form, key: str | None, owner: str | None = None) -> tuple[Job, bool]:
         """Check and queue a job; False when the idempotency key had queued it before. Blocks; raises what the API answers."""
-        idempotency = None if key is None else Idempotency(key, _payload_hash(form))
-        known = None if idempotency is None else self.store.replay(idempotency, owner)
+        if key is None:
+            return self._queue(form, None, owner)
+        idempotency = Idempotency(key, _payload_hash(form))
+        known = self.store.replay(idempotency, owner)
         if known is not None:
             return known, False
+        holder = self.store.hold(key, owner, HOLD_SECONDS)
+        try:
+            return self._queue(form, idempotency, owner)  # which ends the claim too
+        except BaseException:
+            with suppress(*UNREACHABLE):  # it runs out by itself
+                self.store.let_go(holder)
+            raise
+
+    def _queue(self, form: Form, idempotency: Idempotency | None, owner: str | None) -> tuple[Job, bool]:
         spec, measurement, total = self._check(form)
         self.files.check_room(self.settings.min_free_bytes)
         job_id = new_id()

@@ -3,6 +3,7 @@
 from app.store.errors import (
     UNREACHABLE,
     DatabaseTooNewError,
+    IdempotencyInFlightError,
     IdempotencyMismatchError,
     JobNotFinishedError,
     JobNotFoundError,
@@ -22,6 +23,7 @@ __all__ = [
     "DatabaseTooNewError",
     "Event",
     "Idempotency",
+    "IdempotencyInFlightError",
     "IdempotencyMismatchError",
     "JobNotFinishedError",
     "JobNotFoundError",

@@ -66,6 +66,15 @@ idempotency_keys = sa.Table(
     sa.Column("job_id", sa.String(32), sa.ForeignKey("jobs.id", ondelete="CASCADE"), nullable=False),
 )
 
+idempotency_claims = sa.Table(
+    "idempotency_claims",
+    metadata,
+    sa.Column("owner", sa.String(32), primary_key=True, doc="an API key, or empty"),
+    sa.Column("key", sa.String(255), primary_key=True),
+    sa.Column("holder", sa.String(16), nullable=False, doc="the request that is being handled"),
+    sa.Column("until", sa.Double, nullable=False, doc="when the claim ends should its process have died"),
+)
+
 workers = sa.Table(
     "workers",
     metadata,

@@ -53,3 +53,7 @@ class KeyNotFoundError(StoreError):
 
 class IdempotencyMismatchError(StoreError):
     """The idempotency key was used before, with another payload."""
+
+
+class IdempotencyInFlightError(StoreError):
+    """A request with the same idempotency key is being handled."""

@@ -7,8 +7,9 @@ import secrets
 import sqlalchemy as sa
 
 from app.jobs import FINISHED, Job, JobStatus
-from app.store.database import events, idempotency_keys, jobs, now
-from app.store.errors import IdempotencyMismatchError, JobNotFinishedError, JobNotFoundError, QueueFullError, TooManyJobsError
+from app.store.database import events, jobs, now
+from app.store.errors import JobNotFinishedError, JobNotFoundError, QueueFullError, TooManyJobsError
+from app.store.idempotency import IdempotencyKeys
 from app.store.keys import Keys
 from app.store.leases import Leases
 from app.store.locks import Lock, alone
@@ -22,7 +23,7 @@ def new_id() -> str:
     return secrets.token_hex(12)
 
 
-class Store(Leases, Keys):
+class Store(Leases, IdempotencyKeys, Keys):
     """The jobs of a service: what the API does with them, and what workers do; and who may call it."""
 
     # Submitting
@@ -37,15 +38,14 @@ class Store(Leases, Keys):
         """
         with self._write() as connection:
             alone(connection, Lock.SUBMIT)  # so that what is counted and looked up here stays true
-            known = self._replay(connection, job.owner, idempotency)
+            known = None if idempotency is None else self._replay(connection, job.owner, idempotency)
             if known is not None:
                 return self._job(connection, known), False
             self._check_room(connection, job.owner, max_queue, max_per_owner)
             row = {"id": job.id, "status": S.QUEUED, "spec": job.spec.model_dump(mode="json"), "total": job.total, "owner": job.owner}
             connection.execute(jobs.insert().values(**row, created_at=now()))
             if idempotency is not None:
-                values = {"key": idempotency.key, "payload_hash": idempotency.payload_hash, "job_id": job.id}
-                connection.execute(idempotency_keys.insert().values(owner=job.owner or "", **values))
+                self._remember(connection, job, idempotency)
             self._record(connection, job.id, "status")
             return self._job(connection, job.id), True
 
@@ -59,21 +59,6 @@ class Store(Leases, Keys):
         count = connection.execute(sa.select(sa.func.count()).where(*unfinished)).scalar_one()
         if count >= max_per_owner:
             raise TooManyJobsError(f"this key has {count} unfinished jobs, as many as a key may have ({max_per_owner})")
-
-    def replay(self, idempotency: Idempotency, owner: str | None = None) -> Job | None:
-        """The job that this key queued before, if any. Raises :class:`IdempotencyMismatchError`."""
-        with self._read() as connection:
-            known = self._replay(connection, owner, idempotency)
-            return None if known is None else self._job(connection, known)
-
-    def _replay(self, connection: sa.Connection, owner: str | None, idempotency: Idempotency | None) -> str | None:
-        if idempotency is None:
-            return None
-        mine = [idempotency_keys.c.owner == (owner or ""), idempotency_keys.c.key == idempotency.key]
-        row = connection.execute(sa.select(idempotency_keys).where(*mine)).first()
-        if row is not None and row.payload_hash != idempotency.payload_hash:
-            raise IdempotencyMismatchError(f"the idempotency key {idempotency.key!r} was used before, with another payload")
-        return None if row is None else row.job_id
 
     # Looking
 

@@ -1,4 +1,4 @@
-"""The store: guarded changes, leases with tokens, events, idempotency."""
+"""The store: guarded changes, leases with tokens, events."""
 
 from __future__ import annotations
 
@@ -11,8 +11,6 @@ import pytest
 from app.jobs import JobError, JobStatus, Spec
 from app.store import (
     Claim,
-    Idempotency,
-    IdempotencyMismatchError,
     JobNotFinishedError,
     JobNotFoundError,
     NewJob,
@@ -225,28 +223,6 @@ def test_the_queue_is_bounded(store: Store) -> None:
         add(store, max_queue=2)
     claim(store)
     add(store, max_queue=2)
-
-
-def test_equal_submissions_under_one_key_make_one_job(store: Store) -> None:
-    start = threading.Barrier(50)
-
-    def submit(_: int) -> str:
-        start.wait()
-        return add(store, idempotency=Idempotency("key", "hash"))
-
-    with ThreadPoolExecutor(50) as pool:
-        ids = list(pool.map(submit, range(50)))
-    assert len(set(ids)) == 1
-    assert store.counts()[S.QUEUED] == 1
-
-
-def test_another_payload_under_the_same_key_is_refused(store: Store) -> None:
-    job_id = add(store, idempotency=Idempotency("key", "hash"))
-    with pytest.raises(IdempotencyMismatchError, match="another payload"):
-        add(store, idempotency=Idempotency("key", "other"))
-    store.cancel(job_id)
-    store.delete(job_id)
-    assert add(store, idempotency=Idempotency("key", "other")) != job_id
 
 
 def test_pages_cover_all_jobs_newest_first(store: Store) -> None:
