@@ -53,7 +53,9 @@ class Settings(BaseSettings):
     max_n_samples: int = Field(64, ge=1, description="largest n_samples of a job")
     min_free_bytes: int = Field(64 * 2**20, ge=0, description="free disk space below which new jobs are refused with 507")
     max_wait_seconds: float = Field(60, ge=0, description="cap on the N of 'Prefer: wait=N'")
-    job_seconds: float | None = Field(None, gt=0, description="a job that samples for longer than this fails; no limit if not given")
+    job_seconds: float | None = Field(
+        None, gt=0, description="a job that runs for longer than this, all its attempts together, fails; no limit if not given"
+    )
     retention_hours: float | None = Field(
         None, gt=0, description="finished jobs and their files are forgotten after this; kept if not given"
     )

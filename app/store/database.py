@@ -41,6 +41,7 @@ jobs = sa.Table(
     sa.Column("lease_until", sa.Double),
     sa.Column("worker", sa.String(64)),
     sa.Column("owner", sa.String(32), doc="the API key that submitted it; null where no keys were asked for"),
+    sa.Column("running_seconds", sa.Double, nullable=False, server_default="0", doc="over all attempts, as last told by a worker"),
     sa.Index("jobs_by_status", "status", "seq"),
     sa.Index("jobs_by_owner", "owner", "seq"),
     sqlite_autoincrement=True,

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from app.jobs import LEASED, Job, JobError, JobStatus
 from app.store.base import Transactions
 from app.store.database import jobs, now, workers
-from app.store.rows import Claim, WorkerRow
+from app.store.rows import Claim, Stopwatch, WorkerRow
 
 S = JobStatus
 
@@ -32,13 +32,15 @@ class Leases(Transactions):
             times: dict[str, Any] = {"attempt": jobs.c.attempt + 1, "started_at": sa.func.coalesce(jobs.c.started_at, now())}
             if not self._move(connection, job_id, [S.QUEUED], S.RUNNING, **lease, **times):
                 return None
-            token = connection.execute(sa.select(jobs.c.lease_token).where(jobs.c.id == job_id)).scalar_one()
-            return Claim(self._job(connection, job_id), token)
+            query = sa.select(jobs.c.lease_token, jobs.c.running_seconds).where(jobs.c.id == job_id)
+            token, seconds = connection.execute(query).one()
+            return Claim(self._job(connection, job_id), token, Stopwatch(seconds))
 
     def renew(self, claim: Claim, lease_seconds: float) -> bool:
         """Extend the lease; False when the claim is no longer this worker's."""
         with self._write() as connection:
-            return self._update(connection, claim.job.id, LEASED, claim.token, {"lease_until": now() + lease_seconds})
+            values = {"lease_until": now() + lease_seconds, **_running(claim)}
+            return self._update(connection, claim.job.id, LEASED, claim.token, values)
 
     def held(self, claim: Claim) -> JobStatus | None:
         """The job's state while the claim holds; None once it is another worker's, finished or forgotten."""
@@ -50,7 +52,7 @@ class Leases(Transactions):
     def progress(self, claim: Claim, step: int, total: int) -> bool:
         """Write the progress; False when the claim is lost."""
         with self._write() as connection:
-            held = self._update(connection, claim.job.id, LEASED, claim.token, {"step": step, "total": total})
+            held = self._update(connection, claim.job.id, LEASED, claim.token, {"step": step, "total": total, **_running(claim)})
             if held:
                 self._record(connection, claim.job.id, "progress")
             return held
@@ -70,7 +72,7 @@ class Leases(Transactions):
     def release(self, claim: Claim) -> bool:
         """Give the job back because the worker stops in good order: this attempt does not count."""
         with self._write() as connection:
-            values: dict[str, Any] = {"attempt": jobs.c.attempt - 1, "lease_until": None, "worker": None}
+            values: dict[str, Any] = {"attempt": jobs.c.attempt - 1, "lease_until": None, "worker": None, **_running(claim)}
             return self._move(connection, claim.job.id, [S.RUNNING], S.QUEUED, claim.token, **values)
 
     def recover(self, max_attempts: int, dead_workers: Iterable[str] = ()) -> list[Job]:
@@ -95,7 +97,7 @@ class Leases(Transactions):
 
     def _finish(self, claim: Claim, source: JobStatus, target: JobStatus, **values: Any) -> bool:
         with self._write() as connection:
-            ended = {**values, "finished_at": now(), "lease_until": None, "worker": None}
+            ended = {**values, "finished_at": now(), "lease_until": None, "worker": None, **_running(claim)}
             return self._move(connection, claim.job.id, [source], target, claim.token, **ended)
 
     # Workers
@@ -117,3 +119,7 @@ class Leases(Transactions):
         """The worker is gone."""
         with self._write() as connection:
             connection.execute(workers.delete().where(workers.c.id == worker))
+
+
+def _running(claim: Claim) -> dict[str, float]:
+    return {"running_seconds": claim.running.seconds}

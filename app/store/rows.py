@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from time import monotonic
 from typing import Any
 
 import sqlalchemy as sa
@@ -29,12 +30,31 @@ class Idempotency:
     payload_hash: str
 
 
+class Stopwatch:
+    """Counts seconds from now on, after those ``before``."""
+
+    def __init__(self, before: float = 0.0) -> None:
+        self._began = monotonic() - before
+        self._ended: float | None = None
+
+    @property
+    def seconds(self) -> float:
+        """All of them."""
+        return (monotonic() if self._ended is None else self._ended) - self._began
+
+    def stop(self) -> None:
+        """Count no further."""
+        self._ended = monotonic()
+
+
 @dataclass(frozen=True)
 class Claim:
     """A job leased to a worker. Writes carry the fencing token, so that an old claim cannot overwrite its successor's."""
 
     job: Job
     token: int
+    running: Stopwatch
+    """How long the job has run, this attempt and those before; every write tells the store."""
 
 
 @dataclass(frozen=True)

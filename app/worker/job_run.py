@@ -40,7 +40,7 @@ class JobRun:
         self.store, self.files = worker.store, worker.files
         self._mean = RunningMean(self.files, self.job.id, self.token)
         self._snapshot: dict[str, Any] | None = None
-        self._started = self._step_started = time.perf_counter()
+        self._step_started = time.perf_counter()
 
     def run(self) -> None:
         """Run the job and record how it ended."""
@@ -107,7 +107,7 @@ class JobRun:
         if self.worker.warm_up.ident is not None:
             self.worker.warm_up.join()
         folder = self.files.begin_result(self.job.id, self.token)
-        seconds = time.perf_counter() - self._started
+        seconds = self.claim.running.seconds
         write_result(folder, self.job.spec, self.files.measurement(self.job.id), solution, seconds)
         self.files.publish_result(self.job.id, self.token)
         if self.store.succeed(self.claim):
@@ -135,7 +135,8 @@ class JobRun:
             self._end(self.store.cancelled(self.claim), "cancelled")
 
     def _outlast(self) -> None:
-        """Wait for the store, then give the job back, so that it goes on from its checkpoint. The attempt does not count."""
+        """Wait for the store, then give the job back, so that it goes on from its checkpoint. Neither the attempt nor the time counts."""
+        self.claim.running.stop()
         while not self.worker.watcher.stopping.wait(OUTAGE_SECONDS):
             try:
                 return self._give_back()

@@ -38,10 +38,9 @@ class OutOfTimeError(InterruptedJobError):
 
 
 def out_of_time(limit: float | None) -> JobError:
-    """Why a job failed that took longer than ``limit`` seconds."""
-    return JobError(
-        type="out-of-time", title="Time limit reached", detail=f"the job took longer than the {limit:g} s that this service allows"
-    )
+    """Why a job failed that ran for longer than ``limit`` seconds."""
+    detail = f"the job ran for longer than the {limit:g} s that this service allows, all its attempts together"
+    return JobError(type="out-of-time", title="Time limit reached", detail=detail)
 
 
 class Watcher(threading.Thread):
@@ -51,7 +50,6 @@ class Watcher(threading.Thread):
         super().__init__(name="watcher", daemon=True)
         self._store, self._settings, self._report, self._parent = store, settings, report, parent
         self._claim: Claim | None = None
-        self._deadline = float("inf")
         self._reason: InterruptedJobError | None = None
         self._next_renewal = 0.0
         self._unheeded_since: float | None = None
@@ -62,11 +60,8 @@ class Watcher(threading.Thread):
 
     def watch(self, claim: Claim | None) -> None:
         """From now on, look after this claim."""
-        limit = self._settings.job_seconds
         with self._lock:
-            self._reason = None
-            self._deadline = time.monotonic() + limit if limit and claim else float("inf")
-            self._claim = claim
+            self._reason, self._claim = None, claim
 
     def check(self) -> None:
         """Raise when the job must stop. Cheap: it looks at what the thread has found."""
@@ -74,8 +69,12 @@ class Watcher(threading.Thread):
             raise self._reason
         if self.stopping.is_set():
             raise WorkerStoppingError
-        if time.monotonic() > self._deadline:
+        if self._late(self._claim):
             raise OutOfTimeError
+
+    def _late(self, claim: Claim | None) -> bool:
+        limit = self._settings.job_seconds
+        return limit is not None and claim is not None and claim.running.seconds > limit
 
     def end(self) -> None:
         """Stop the thread."""
@@ -113,7 +112,7 @@ class Watcher(threading.Thread):
     def _end_if_stuck(self) -> None:
         """End the process when the sampler does not heed its reason to stop: a call that never returns would hold the job for ever."""
         claim, now = self._claim, time.monotonic()
-        late = now > self._deadline
+        late = self._late(claim)
         if claim is None or not (late or self._reason):
             self._unheeded_since = None
             return

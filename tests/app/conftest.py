@@ -17,7 +17,7 @@ from app.settings import Settings
 from app.store import Store
 from app.store.database import metadata
 from app.worker.loop import Worker
-from tests.app.attempts import MakeWorker
+from tests.app.attempts import Clock, MakeWorker
 from tests.app.helpers import Idle, LiveServer
 from tests.app.postgres import Postgres
 from tests.app.tiny import write_tiny_prior
@@ -140,3 +140,10 @@ def make_worker(make_settings: MakeSettings) -> Iterator[MakeWorker]:
         worker.watcher.end()
         worker.watcher.join()
         worker.store.close()
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr("app.store.rows.monotonic", clock)
+    return clock

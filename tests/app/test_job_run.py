@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from pathlib import Path
@@ -9,15 +10,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from sqlalchemy.exc import OperationalError
 
 import dpnp
 from app.jobs import JobStatus, Spec
 from app.problem import build_model
+from app.store import Claim
 from app.worker.job_run import JobRun
 from app.worker.solve import Hooks, solve
 from app.worker.watch import WorkerStoppingError
 from dpnp import DivergedError, Run
-from tests.app.attempts import MakeWorker, Y, add, at_step, samples, uninterrupted
+from tests.app.attempts import Clock, MakeWorker, Y, add, at_step, samples, uninterrupted
 from tests.app.helpers import fill, spec
 
 S = JobStatus
@@ -109,6 +112,67 @@ def test_a_job_over_its_time_fails(make_worker: MakeWorker, monkeypatch: pytest.
     error = worker.store.get(job_id).error
     assert error is not None
     assert error.type == "out-of-time"
+
+
+def test_the_time_limit_is_one_of_all_attempts_together(make_worker: MakeWorker, monkeypatch: pytest.MonkeyPatch, clock: Clock) -> None:
+    worker = make_worker(job_seconds=1000)
+    job_id = add(worker)
+
+    def interrupt(run: JobRun) -> None:
+        clock.forward(600)
+        run.worker.watcher.stopping.set()
+
+    at_step(monkeypatch, 1, interrupt)
+    worker.work_once()
+    assert worker.store.get(job_id).status is S.QUEUED
+    at_step(monkeypatch, 2, lambda run: clock.forward(600))
+    make_worker("successor", job_seconds=1000).work_once()
+    job = worker.store.get(job_id)
+    assert (job.status, job.progress.step) == (S.FAILED, 2)
+    assert job.error is not None
+    assert job.error.type == "out-of-time"
+    assert "1000 s" in job.error.detail
+    assert "all its attempts together" in job.error.detail
+
+
+def test_the_time_of_a_result_is_that_of_all_attempts(make_worker: MakeWorker, monkeypatch: pytest.MonkeyPatch, clock: Clock) -> None:
+    worker = make_worker()
+    job_id = add(worker)
+
+    def interrupt(run: JobRun) -> None:
+        clock.forward(600)
+        run.worker.watcher.stopping.set()
+
+    at_step(monkeypatch, 1, interrupt)
+    worker.work_once()
+    make_worker("successor").work_once()
+    summary = json.loads((worker.files.result(job_id, 2) / "result.json").read_text())
+    assert 600 < summary["timings"]["total_seconds"] < 700
+
+
+def test_while_a_job_waits_for_its_store_its_time_stands_still(
+    make_worker: MakeWorker, monkeypatch: pytest.MonkeyPatch, clock: Clock
+) -> None:
+    worker = make_worker(job_seconds=1000)
+    job_id = add(worker)
+    gone, tries = OperationalError("", None, Exception("gone")), iter((1, 2))
+
+    def lose_the_store(run: JobRun) -> None:
+        raise gone
+
+    def release(claim: Claim) -> bool:
+        if next(tries) == 1:
+            clock.forward(5000)
+            raise gone
+        return type(worker.store).release(worker.store, claim)
+
+    monkeypatch.setattr("app.worker.job_run.OUTAGE_SECONDS", 0.01)
+    monkeypatch.setattr(worker.store, "release", release)
+    at_step(monkeypatch, 1, lose_the_store)
+    worker.work_once()
+    assert (worker.store.get(job_id).status, worker.store.get(job_id).attempt) == (S.QUEUED, 0)
+    worker.work_once()
+    assert worker.store.get(job_id).status is S.SUCCEEDED
 
 
 def test_without_room_for_checkpoints_a_job_goes_on(

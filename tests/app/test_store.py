@@ -19,6 +19,8 @@ from app.store import (
     WorkerRow,
     new_id,
 )
+from app.store.rows import Stopwatch
+from tests.app.attempts import Clock
 from tests.app.helpers import spec
 
 S = JobStatus
@@ -163,6 +165,34 @@ def test_a_release_does_not_count_as_an_attempt(store: Store) -> None:
     again = claim(store)
     assert again.job.attempt == 1
     assert again.token > held.token
+
+
+def test_the_running_time_is_kept_over_all_attempts(store: Store, clock: Clock) -> None:
+    add(store)
+    held = claim(store)
+    clock.forward(1000)
+    store.release(held)
+    clock.forward(1000)  # waiting is not running
+    held = claim(store, "dying")
+    clock.forward(1000)
+    store.progress(held, 1, 4)
+    store.recover(3, ["dying"])
+    held = claim(store, "frozen")
+    clock.forward(1000)
+    store.renew(held, 0.0)
+    clock.forward(1000)  # nobody knows
+    store.recover(3)
+    assert 3000 <= claim(store).running.seconds < 3900
+
+
+def test_a_stopped_watch_stands_still(clock: Clock) -> None:
+    watch = Stopwatch(100.0)
+    clock.forward(1000)
+    assert 1100 <= watch.seconds < 1160
+    watch.stop()
+    before = watch.seconds
+    clock.forward(1000)
+    assert watch.seconds == before
 
 
 def test_cancel_of_a_waiting_job_is_immediate(store: Store) -> None:
