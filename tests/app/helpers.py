@@ -122,11 +122,16 @@ class LiveServer:
             self.process = subprocess.Popen(
                 [sys.executable, "-c", "from app.api import serve; serve()"], env=environment, stdout=log, stderr=log, cwd=self.log.parent
             )
-        address = until(lambda: self._address(offset), what="the address")
-        self.client.close()
-        self.client = httpx.Client(base_url=address, timeout=30)
-        if ready:
-            until(self.ready, what="a worker")
+        try:
+            address = until(lambda: self._address(offset), what="the address")
+            self.client.close()
+            self.client = httpx.Client(base_url=address, timeout=30)
+            if ready:
+                until(self.ready, what="a worker")
+        except BaseException:
+            self.kill()  # or it outlives the tests
+            self.client.close()
+            raise
 
     def _address(self, offset: int) -> str:
         lines = self.log.read_text()[offset:].splitlines()
