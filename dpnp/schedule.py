@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from operators import ForwardModel
 
-ETA_MAX, SATURATED_ETA_MAX = 10.0, 1.0
+ETA_MAX, NONLINEAR_ETA_MAX = 10.0, 1.0
 ETA_MIN_RANGE = (0.05, 0.3)
 
 
@@ -17,12 +17,15 @@ def geometric(eta_max: float, eta_min: float, n: int) -> list[float]:
 
 
 def default_eta_max(model: ForwardModel) -> float:
-    """The first eta when none is given: 10, so that the start is forgotten; 1 where the noise model saturates.
+    """The first eta when none is given: 10, which forgets the start; 1 for a map that is not linear, for one bit, for an unknown kernel.
 
-    One bit of a signal blurred by a large eta looks like pure noise. Bits that are as sure as those of a quiet signal then ask for
-    an image many times too strong, which the chain has to unlearn at the small eta, where it moves slowly.
+    A signal blurred by a large eta looks like noise to a measurement of amplitudes or of one bit. The first PCS then finds images whose
+    phases have nothing to do with the image, or that are many times too strong, and the chain has to unlearn them at the small eta,
+    where it moves slowly; an unknown kernel explains any image in the same way. About the prior's mean, within twice the standard
+    deviation of most images, the measurement still tells.
     """
-    return SATURATED_ETA_MAX if model.noise.saturates else ETA_MAX
+    linear = not model.hidden and model.map.linear_part() is not None and not model.noise.saturates
+    return ETA_MAX if linear else NONLINEAR_ETA_MAX
 
 
 def default_eta_min(model: ForwardModel) -> float:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.special import log_ndtr
 
-from operators.noise.dither import FAR, log1mexp
+from operators.noise.dither import FAR
 
 LOG_PHI_TAIL = -15.06  # log Phi(-5): below, the inverse is by Newton steps on log Phi
 NEWTON_STEPS = 4
@@ -23,9 +23,9 @@ def truncated_normal(mean: Tensor, std: float | Tensor, low: Tensor, high: Tenso
     right = a + b > 0
     a, b = torch.where(right, -b, a), torch.where(right, -a, b)
     log_a, log_b = log_ndtr(a), log_ndtr(b)
-    u = u.clamp(torch.finfo(u.dtype).tiny, 1 - torch.finfo(u.dtype).eps)
-    # log of Phi(a) + u (Phi(b) - Phi(a))
-    log_p = log_b + torch.log1p((u - 1) * (log1mexp(log_a - log_b)).exp())
+    least = torch.finfo(u.dtype).eps / 2  # the grid that uniform numbers lie on; its 0 would be an infinite draw
+    u = u.clamp(least, 1 - least)
+    log_p = torch.logaddexp(log_a + torch.log1p(-u), log_b + u.log())  # of (1 - u) Phi(a) + u Phi(b)
     z = torch.minimum(torch.maximum(inverse_log_ndtr(log_p), a), b)
     return mean + std * torch.where(right, -z, z)
 

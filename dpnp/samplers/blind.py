@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from functools import cache
 
@@ -15,9 +16,12 @@ from dpnp.priors.kernel_scale import image_to_kernel
 from dpnp.priors.load import load_prior
 from dpnp.rng import SampleStreams
 from dpnp.samplers.base import Info, State
+from dpnp.samplers.begin import begins_at_mean, prior_mean
 
 KERNEL_PRIOR = "kernels-33"
 KERNEL_ETA_MAX = 1.0  # about the kernels' standard deviation as images: a wider start tells them nothing
+KERNEL_DECAY = 1.4  # of the kernel's eta as a power of the image's: a kernel's blur by eta hides more of the measurement than an image's
+SOFTENING = 0.35  # a typical kernel's root mean square gain: what eta becomes in the blurred image
 KAPPA = "kernel_image"
 
 
@@ -30,6 +34,9 @@ def kernel_prior(device: str) -> Prior:
 @dataclass(frozen=True)
 class BlindKernel:
     """One iteration: a consistency draw of image and kernel together, then a denoising draw of each with its own prior.
+
+    While eta is above its last value the noise of the measurement is taken for as much larger as an image blurred by eta makes it. At the
+    true noise level image and kernel confirm each other in the first iterations, whatever the kernel is, and the chain stays there.
 
     State memory: ``kernel_image`` (B, 33, 33), the kernel in its prior's scale, and ``kernel``, the same as a blur kernel of sum 1.
     """
@@ -47,7 +54,7 @@ class BlindKernel:
     @property
     def nfe(self) -> int:
         """Calls per sample of the image's denoiser; the kernel's is called as often, and once more."""
-        return self.total * self.denoising.calls
+        return self.total * self.denoising.calls + begins_at_mean(self.etas[0])
 
     def init(self, streams: SampleStreams) -> State:
         """Standard normal images and kernel images; the first step draws the kernels from their prior."""
@@ -58,14 +65,21 @@ class BlindKernel:
     def step(self, state: State, streams: SampleStreams) -> tuple[State, Info]:
         """PCS of both, then DDS of each, at this iteration's eta."""
         eta = self.etas[state.step]
-        eta_kernel = min(eta, KERNEL_ETA_MAX)
-        kappa = state.memory[KAPPA]
+        eta_kernel = min(eta, KERNEL_ETA_MAX) ** KERNEL_DECAY
+        x, kappa = state.x, state.memory[KAPPA]
         if state.step == 0:
             kappa = self._denoised(kappa, max(eta, 10 * KERNEL_ETA_MAX), streams)
-        x_half, kappa_half = self.consistency.draw_both(state.x, kappa, eta, eta_kernel, streams)
+            x = prior_mean(self.prior, x) if begins_at_mean(eta) else x
+        x_half, kappa_half = self._softened(eta).draw_both(x, kappa, eta, eta_kernel, streams)
         x = self.denoising.draw(self.prior, x_half, eta, streams)
         kappa = self._denoised(kappa_half, eta_kernel, streams)
         return replace(state, step=state.step + 1, x=x, memory={KAPPA: kappa, "kernel": as_kernel(kappa)}), {}
+
+    def _softened(self, eta: float) -> BlurredCells:
+        """The consistency sampler under more noise: std² + c² (eta² - eta_last²), nothing more at the last eta."""
+        noise = self.consistency.noise
+        std = math.sqrt(noise.tau**2 + SOFTENING**2 * max(eta**2 - self.etas[-1] ** 2, 0.0))
+        return replace(self.consistency, noise=noise.with_tau(std))
 
     def _denoised(self, kappa: Tensor, eta: float, streams: SampleStreams) -> Tensor:
         prior = kernel_prior(str(kappa.device))

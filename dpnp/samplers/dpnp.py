@@ -17,6 +17,7 @@ from dpnp.errors import UnsupportedError
 from dpnp.priors.base import Prior
 from dpnp.rng import SampleStreams
 from dpnp.samplers.base import SAMPLER_CONFIG, Info, Kernel, Sampler, State
+from dpnp.samplers.begin import begins_at_mean, prior_mean
 from dpnp.samplers.blind import BlindKernel
 from dpnp.samplers.longrun import LongRun
 from dpnp.samplers.population import PopulationKernel
@@ -32,13 +33,14 @@ PositiveLevel = Annotated[float, Field(gt=0, le=1000, allow_inf_nan=False)]
 class DPnP(Sampler):
     """Alternates exact-in-law draws of the likelihood's and the prior's half of the posterior, p(x | y) ∝ p(x) e^{L(x; y)}.
 
-    With eta annealed geometrically from ``eta_max`` to ``eta_min`` over ``n_iterations``:
+    With eta annealed geometrically from ``eta_max`` to ``eta_min`` over ``n_iterations``, from the prior's mean:
 
     - PCS  x_{k+1/2} ~ exp(L(x; y) - |x - x_k|² / (2 eta²)), by ``consistency``;
     - DDS  x_{k+1} ~ exp(log p(x) - |x - x_{k+1/2}|² / (2 eta²)), by ``denoising`` in ``denoising_steps`` denoiser calls.
 
     At constant eta the stationary law is pi_eta ∝ p(x) (e^L * N(0, eta² I))(x): the likelihood is blurred by eta. An ``eta_max`` far
-    above the data's standard deviation makes the first iteration a draw from the prior, so that no warm start is needed.
+    above the data's standard deviation makes the first iteration a draw from the prior; from a smaller one the chains remember that they
+    began at the prior's mean, which costs one more denoiser call. Neither needs a warm start by another method.
 
     What is exact: each draw, up to the DDS integrator's and MALA's own error; the long run at constant eta, for pi_eta. What is not:
     pi_eta for p(x | y) (a smaller ``eta_min`` is closer but mixes slower), and independent annealed chains on a multi-modal posterior,
@@ -53,7 +55,8 @@ class DPnP(Sampler):
 
     n_iterations: Annotated[int, Field(ge=1, le=10_000, description="PCS + DDS rounds")] = 30
     eta_max: Annotated[
-        PositiveLevel | None, Field(description="first eta, a standard deviation in [-1, 1] scale; 10 for most models when not given")
+        PositiveLevel | None,
+        Field(description="first eta, a standard deviation in [-1, 1] scale; 10 for linear models, 1 for others when not given"),
     ] = None
     eta_min: Annotated[PositiveLevel | None, Field(description="last eta; chosen from the noise level when not given")] = None
     denoising: Annotated[Literal["ddim", "ddpm"], Field(description="DDS by the probability-flow ODE or by the reverse SDE")] = "ddim"
@@ -131,10 +134,10 @@ class DPnPKernel:
     @property
     def nfe(self) -> int:
         """Denoiser calls per sample."""
-        return self.total * self.denoising.calls
+        return self.total * self.denoising.calls + begins_at_mean(self.etas[0])
 
     def init(self, streams: SampleStreams) -> State:
-        """Standard normal images: at a large first eta the start is forgotten."""
+        """Standard normal images, which a large first eta forgets; below it the first step starts from the prior's mean instead."""
         return State(0, streams.normal(self.prior.image_shape), self.consistency.init(len(streams)))
 
     def step(self, state: State, streams: SampleStreams) -> tuple[State, Info]:
@@ -143,6 +146,8 @@ class DPnPKernel:
 
     def iterate(self, state: State, eta: float, streams: SampleStreams) -> tuple[State, Info]:
         """PCS, then DDS, at ``eta``: leaves pi_eta invariant."""
-        x_half, memory, info = self.consistency.draw(state.x, eta, state.memory, streams)
+        start = state.step == 0 and begins_at_mean(self.etas[0])
+        x = prior_mean(self.prior, state.x) if start else state.x
+        x_half, memory, info = self.consistency.draw(x, eta, state.memory, streams)
         x = self.denoising.draw(self.prior, x_half, eta, streams)
         return replace(state, step=state.step + 1, x=x, memory={**state.memory, **memory}), info

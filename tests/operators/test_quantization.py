@@ -55,6 +55,17 @@ def test_bits_and_looks_are_what_they_say():
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("u", [0.0, 1.0])
+def test_a_truncated_normal_is_finite_at_the_ends_of_the_uniform_numbers(dtype, u):
+    far = torch.tensor([-torch.inf, 5.56, -5.7, -torch.inf, 40.0], dtype=dtype)
+    end = torch.tensor([5.0, torch.inf, -5.56, torch.inf, torch.inf], dtype=dtype)
+    draw = truncated_normal(torch.zeros((), dtype=dtype), 1.0, far, end, torch.full((5,), u, dtype=dtype))
+    assert torch.isfinite(draw).all()
+    assert ((draw >= far) & (draw <= end)).all()
+    assert draw.abs().max() < 41
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_truncated_normals_are_right_far_out_in_the_tail(dtype):
     """At 30 standard deviations the law is nearly exponential: mean 30 + 1/30 to leading orders."""
     n = 100_000
