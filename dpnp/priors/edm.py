@@ -6,7 +6,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad, pixel_shuffle, pixel_unshuffle
 
-from dpnp.priors.base import check_denoiser_input
 from dpnp.priors.linear import LinearDenoiser
 from dpnp.priors.network import NetworkPrior
 
@@ -55,11 +54,7 @@ class EDMDenoiser(nn.Module):
 
 
 class EDMPrior(NetworkPrior):
-    """A trained :class:`EDMDenoiser` as a prior.
-
-    Noise levels outside the trained range ``sigma_range`` are answered by the network's extrapolation above
-    and are exact in the limit below, where ``c_skip -> 1``.
-    """
+    """A trained :class:`EDMDenoiser` as a prior."""
 
     network: EDMDenoiser
 
@@ -68,12 +63,8 @@ class EDMPrior(NetworkPrior):
         """All but the linear denoiser."""
         return self.network.network
 
-    def denoise(self, x: Tensor, sigma: Tensor) -> Tensor:
-        """E[x0 | x0 + sigma e = x]; see :class:`dpnp.priors.base.Prior`. Differentiable in ``x``.
-
-        Raises ``ValueError`` when the shapes are not (B, C, H, W) and (B,).
-        """
-        check_denoiser_input(x, sigma, self._image_shape)
+    def answer(self, x: Tensor, sigma: Tensor) -> Tensor:
+        """See :class:`dpnp.priors.network.NetworkPrior`."""
         return self.call(x, sigma)
 
     def sized(self, height: int, width: int) -> EDMPrior:

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from dpnp.errors import ShapeError
-from dpnp.priors.base import ImageShape
+from dpnp.priors.base import ImageShape, check_denoiser_input
+from dpnp.priors.noise_range import RangeWatch
 
 Precision = Literal["auto", "float32", "bfloat16"]
 Compilation = Literal["none", "fuse", "graphs"]
@@ -38,6 +39,7 @@ class NetworkPrior(ABC):
         self.network = channels_last(network.eval().requires_grad_(False))
         self._image_shape = image_shape
         self.sigma_range = sigma_range
+        self._watch = RangeWatch(*sigma_range)
         self.name = name
         self.card = card or {}
         self._graphs = False
@@ -80,9 +82,24 @@ class NetworkPrior(ABC):
         """Memory that the weights take."""
         return sum(weight.nbytes for weight in self.network.state_dict().values())
 
-    @abstractmethod
     def denoise(self, x: Tensor, sigma: Tensor) -> Tensor:
-        """E[x0 | x0 + sigma e = x]; see :class:`dpnp.priors.base.Prior`."""
+        """E[x0 | x0 + sigma e = x]; see :class:`dpnp.priors.base.Prior`. Differentiable in ``x``.
+
+        A noise level outside ``sigma_range`` is clamped, with one :class:`dpnp.NoiseRangeWarning` per prior. Below the range the score is
+        that of the lowest level, ``D = x + (s / s_min)² (D(x, s_min) - x)``; above it x is scaled down to the highest level's size,
+        ``D(x s_max / s, s_max)``. Both are right in the limits s -> 0 and s -> infinity.
+
+        Raises ``ValueError`` when the shapes are not (B, C, H, W) and (B,).
+        """
+        check_denoiser_input(x, sigma, self._image_shape)
+        self._watch(sigma)
+        low, high = self.sigma_range
+        shrink, keep = (r.reshape(-1, 1, 1, 1).clamp_max(1) for r in (high / sigma, (sigma / low).square()))
+        return torch.lerp(x, self.answer(x * shrink, sigma.clamp(low, high)), keep)
+
+    @abstractmethod
+    def answer(self, x: Tensor, sigma: Tensor) -> Tensor:
+        """The network's D(x, sigma) within ``sigma_range``."""
 
     @property
     def body(self) -> nn.Module:

@@ -180,3 +180,14 @@ def test_images_that_the_network_cannot_halve_are_padded(tmp_path):
     again = dpnp.load_prior(tmp_path / "odd", device="cpu")
     assert torch.allclose(again.denoise(x, torch.tensor([0.3, 2.0])), denoised, atol=5e-3)
     assert again.card["unit"] == 7
+
+
+def test_noise_levels_outside_the_trained_range_are_clamped_and_announced():
+    prior = tiny_prior()
+    low, high = prior.sigma_range
+    x = torch.randn(2, *SHAPE, generator=torch.Generator().manual_seed(0))
+    with pytest.warns(dpnp.NoiseRangeWarning, match=r"0\.01 to 20 .* is clamped"):
+        outside = prior.denoise(x, torch.tensor([low / 10, high * 10]))
+    at_ends = prior.denoise(torch.stack([x[0], x[1] / 10]), torch.tensor([low, high]))
+    assert torch.allclose(outside[0], x[0] + (at_ends[0] - x[0]) / 100, atol=1e-6)
+    assert torch.allclose(outside[1], at_ends[1], atol=1e-6)

@@ -7,7 +7,7 @@ from diffusers import DDIMScheduler, DDPMScheduler, PNDMScheduler
 
 import dpnp
 from dpnp.priors import DiffusionPrior
-from dpnp.priors.diffusion import RangeWatch
+from dpnp.priors.noise_range import RangeWatch
 from dpnp.priors.parametrisations import VarianceExploding, VariancePreserving
 
 SHAPE = (3, 4, 4)
