@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from dpnp.consistency.base import Draw, Memory
-from dpnp.priors.kernel_scale import KERNEL_SCALE, image_to_kernel
+from dpnp.priors.kernel_scale import KERNEL_SCALE, image_sum, image_to_kernel
 from dpnp.rng import SampleStreams
 from operators.maps import LinearMap
 from operators.maps.blur import transfer_function
@@ -89,7 +89,10 @@ class BlurredCells:
         return torch.fft.ifft2(mean + noise / precision.sqrt(), norm="ortho").real
 
     def kernel_image(self, u: Tensor, x: Tensor, kappa_k: Tensor, eta: float, std: Tensor, streams: SampleStreams) -> Tensor:
-        """The kernel as an image given u and x: u = c X (kappa + 1) + noise, X the convolution with x, c half the kernels' scale."""
+        """The kernel as an image given u and x: u = c X (kappa + 1) + noise, X the convolution with x, c half the kernels' scale.
+
+        Drawn given that the kernel's sum is 1: without that, a weak kernel of an image with too much contrast fits as well.
+        """
         c, weight = KERNEL_SCALE / 2, std.double().reshape(-1, 1, 1) ** -2
         spectrum = torch.fft.fft2(x[:, 0].double())
         correlation = torch.fft.ifft2(spectrum.abs().square()).real.flatten(1)
@@ -102,6 +105,8 @@ class BlurredCells:
         near = kappa_k.double().flatten(1)[..., None] / eta**2 + c * weight * against[..., None]
         noise = streams.normal(tuple(kappa_k.shape[1:])).double().flatten(1)[..., None]
         draw = torch.cholesky_solve(near, factor) + torch.linalg.solve_triangular(factor.mT, noise, upper=True)
+        along = torch.cholesky_solve(torch.ones_like(near), factor)  # the covariance's product with the sum's direction
+        draw = draw + along * (image_sum(gram.shape[1]) - draw.sum(1, keepdim=True)) / along.sum(1, keepdim=True)
         return draw[..., 0].reshape(kappa_k.shape).to(x.dtype)
 
     def _spread(self, eta: float, transfer: Tensor) -> Tensor:

@@ -15,3 +15,8 @@ def kernel_to_image(kernel: Tensor, scale: float = KERNEL_SCALE) -> Tensor:
 def image_to_kernel(image: Tensor, scale: float = KERNEL_SCALE) -> Tensor:
     """The kernel k = scale (x + 1) / 2 of an image; ``scale`` is the ``kernel_scale`` of the prior's card."""
     return scale * (image + 1) / 2
+
+
+def image_sum(pixels: int, scale: float = KERNEL_SCALE) -> float:
+    """The sum of the image of a kernel with so many ``pixels`` whose sum is 1."""
+    return 2 / scale - pixels

@@ -12,7 +12,7 @@ from torch import Tensor
 from dpnp.consistency.blurred import BlurredCells
 from dpnp.denoising import DenoisingSampler
 from dpnp.priors.base import Prior
-from dpnp.priors.kernel_scale import image_to_kernel
+from dpnp.priors.kernel_scale import image_sum, image_to_kernel
 from dpnp.priors.load import load_prior
 from dpnp.rng import SampleStreams
 from dpnp.samplers.base import Info, State
@@ -83,7 +83,8 @@ class BlindKernel:
 
     def _denoised(self, kappa: Tensor, eta: float, streams: SampleStreams) -> Tensor:
         prior = kernel_prior(str(kappa.device))
-        return self.denoising.draw(prior, kappa[:, None].float(), eta, streams)[:, 0].to(kappa.dtype)
+        drawn = self.denoising.draw(prior, kappa[:, None].float(), eta, streams)[:, 0].to(kappa.dtype)
+        return drawn + (image_sum(drawn[0].numel()) / drawn[0].numel() - drawn.mean((1, 2), keepdim=True))
 
 
 def as_kernel(kappa: Tensor) -> Tensor:

@@ -46,7 +46,7 @@ def test_images_follow_the_target_with_a_known_kernel():
         assert ((f(gibbs).mean(0) - f(long).mean(0)) / error).abs().max() < 4.5
 
 
-def test_a_kernel_given_signal_and_image_is_the_closed_forms_gaussian():
+def test_a_kernel_of_sum_1_given_signal_and_image_is_the_closed_forms_gaussian():
     n, size, std, eta = 4000, 3, 0.001, 0.7
     model = operators.BlindDeblurJPEG(SHAPE, kernel=KERNEL, noise_std=std)
     sampler = BlurredCells(model.transform, model.noise, torch.zeros(1, 1, 8, 8, dtype=torch.float64), kernel_size=size)
@@ -55,6 +55,9 @@ def test_a_kernel_given_signal_and_image_is_the_closed_forms_gaussian():
     a = columns * KERNEL_SCALE / 2
     covariance = torch.linalg.inv(a.T @ a / std**2 + torch.eye(size**2, dtype=torch.float64) / eta**2)
     mean = covariance @ (a.T @ (u.flatten() - a.sum(1)) / std**2 + kappa_k.flatten() / eta**2)
+    along = covariance.sum(1)  # the same Gaussian, given the sum
+    mean = mean + along * (2 / KERNEL_SCALE - size**2 - mean.sum()) / along.sum()
+    covariance = covariance - torch.outer(along, along) / along.sum()
     batch = [t.expand(n, *t.shape) for t in (u, x, kappa_k)]
     assert_moments(sampler.kernel_image(*batch, eta, torch.full((n,), std, dtype=torch.float64), streams(n)), mean, covariance)
 
