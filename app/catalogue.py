@@ -9,7 +9,7 @@ from pathlib import Path
 import dpnp
 from dpnp import PriorError, PriorInfo
 from dpnp.priors import NetworkPrior, candidates, prior_info
-from dpnp.priors.network import Precision
+from dpnp.priors.precision import Precision
 
 log = logging.getLogger(__name__)
 

@@ -35,7 +35,9 @@ class Settings(BaseSettings):
         4 * 2**30, ge=0, description="weights that a worker keeps in memory; the least recently used priors go first, the one in use stays"
     )
     device: str = Field("auto", description="where to sample: auto, cpu, cuda, cuda:1 ...")
-    precision: Literal["auto", "float32", "bfloat16"] = Field("auto", description="inside networks; auto is bfloat16 on GPUs that have it")
+    precision: Literal["auto", "float32", "bfloat16"] = Field(
+        "auto", description="inside networks; auto is bfloat16 where it is faster: GPUs that have it, CPUs with AMX"
+    )
     workers: int = Field(1, ge=0, description="worker processes on this host; 0 leaves sampling to workers started elsewhere")
     threads: int = Field(0, ge=0, description="CPU threads of a worker; 0 leaves the choice to torch")
     memory_bytes: int | None = Field(

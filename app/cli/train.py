@@ -80,7 +80,7 @@ def train(
         raise typer.BadParameter(f"{out} holds no checkpoint to resume", param_hint="--resume")
     try:
         if init is not None:
-            trainer.start_from(load_prior(init, device=device))
+            trainer.start_from(load_prior(init, device, "float32"))  # weights that are not rounded
     except PriorError as error:
         raise typer.BadParameter(str(error).splitlines()[0], param_hint="--init") from error
     typer.echo(f"the prior is in {trainer.run()}")

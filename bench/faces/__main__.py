@@ -45,7 +45,7 @@ def main(arguments: list[str] | None = None) -> None:
     """Run everything; ``arguments`` are the command line's if not given."""
     options = parser().parse_args(arguments)
     torch.set_num_threads(1)  # CPU time is then the time of one thread; threads that wait for each other would count as well
-    prior = dpnp.load_prior(options.prior, options.device)
+    prior = dpnp.load_prior(options.prior, options.device, "float32")  # rows of several machines are compared
     try:
         faces = Faces.read(options.data, options.faces, prior.image_shape)
     except ValueError as error:

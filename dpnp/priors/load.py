@@ -12,7 +12,8 @@ from dpnp.errors import PriorError
 from dpnp.priors import adm, diffusers, folder, hub
 from dpnp.priors.folder import CARD
 from dpnp.priors.info import PriorInfo
-from dpnp.priors.network import NetworkPrior, Precision
+from dpnp.priors.network import NetworkPrior
+from dpnp.priors.precision import Precision
 
 SHIPPED = Path(__file__).parent / "shipped"
 
@@ -78,7 +79,8 @@ def find_prior(name: str | Path) -> PriorInfo:
 def load_prior(name: str | Path, device: torch.device | str | None = None, precision: Precision = "auto") -> NetworkPrior:
     """Load a prior by shipped name, local path or Hugging Face id, onto ``device`` (default: a GPU when there is one).
 
-    ``precision`` is that inside the network: ``auto`` is bfloat16 on a GPU that has it, else float32.
+    ``precision`` is that inside the network: ``auto`` is bfloat16 where that is faster, on a GPU that has it and, for all but the smallest
+    networks, on a CPU with AMX; else float32. Images are float32 in any case.
 
     Nothing in a checkpoint is executed: weights come from safetensors, or from pickles that hold tensors alone.
     Raises :class:`dpnp.PriorError`, which lists the known names, when there is none of that name or it cannot be used.

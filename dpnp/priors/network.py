@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from dpnp.errors import ShapeError
 from dpnp.priors.base import ImageShape, check_denoiser_input
 from dpnp.priors.noise_range import RangeWatch
+from dpnp.priors.precision import Precision, network_dtype
 
-Precision = Literal["auto", "float32", "bfloat16"]
 Compilation = Literal["none", "fuse", "graphs"]
 
 
@@ -109,10 +109,11 @@ class NetworkPrior(ABC):
     def tune(self, precision: Precision = "auto", compilation: Compilation = "none") -> Self:
         """Choose how the network computes, in place; returns the prior. Weights that were rounded to bfloat16 stay rounded.
 
-        ``precision``: ``auto`` is bfloat16 on a GPU that has it, else float32. ``compilation``: ``fuse`` compiles the network with
-        torch.compile for each shape that it meets; ``graphs`` replays it as a CUDA graph besides, for fixed shapes on a GPU.
+        ``precision``: ``auto`` is bfloat16 where that is faster, see :func:`dpnp.priors.precision.network_dtype`. ``compilation``: ``fuse``
+        compiles the network with torch.compile for each shape that it meets; ``graphs`` replays it as a CUDA graph besides, for fixed
+        shapes on a GPU.
         """
-        nn.Module.to(self.body, _dtype(precision, self.device))  # diffusers warns of its own `to`, which does the same
+        nn.Module.to(self.body, network_dtype(precision, self.body))  # diffusers warns of its own `to`, which does the same
         if compilation != "none":
             self.network.compile(mode="reduce-overhead" if compilation == "graphs" else "default", dynamic=False)
         self._graphs = compilation == "graphs"
@@ -124,11 +125,6 @@ class NetworkPrior(ABC):
         if self._graphs:
             raw = raw.clone()  # the next replay writes to the same memory
         return raw.to(x.dtype).contiguous()
-
-
-def _dtype(precision: Precision, device: torch.device) -> torch.dtype:
-    native = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
-    return torch.bfloat16 if precision == "bfloat16" or (precision == "auto" and native) else torch.float32
 
 
 def channels_last(network: nn.Module) -> nn.Module:

@@ -38,11 +38,6 @@ def test_bfloat16_is_inside_the_network_alone(make):
     assert (rounded - exact).norm() < 0.05 * (exact - x).norm()
 
 
-def test_on_a_cpu_the_automatic_precision_is_float32():
-    prior = tiny_prior().tune()
-    assert {p.dtype for p in prior.network.parameters()} == {torch.float32}
-
-
 def test_arithmetic_and_memory_of_a_convolution():
     class One(nn.Module):
         unit = 1
