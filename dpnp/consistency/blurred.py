@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache
 
 import torch
 from torch import Tensor
@@ -93,38 +93,35 @@ class BlurredCells:
 
         Drawn given that the kernel's sum is 1: without that, a weak kernel of an image with too much contrast fits as well.
         """
-        c, weight = KERNEL_SCALE / 2, std.double().reshape(-1, 1, 1) ** -2
+        c, weight = KERNEL_SCALE / 2, std.double()[:, None] ** -2
+        offsets, differences = kernel_places(self.kernel_size, x.shape[-2], x.shape[-1])
         spectrum = torch.fft.fft2(x[:, 0].double())
         correlation = torch.fft.ifft2(spectrum.abs().square()).real.flatten(1)
         ones = self.transfer(torch.ones_like(kappa_k), x)[:, 0]
         residual = torch.fft.fft2(u[:, 0].double()) - c * ones * spectrum
-        against = torch.fft.ifft2(spectrum.conj() * residual).real.flatten(1)[:, self._offsets]
-        gram = c**2 * weight * correlation[:, self._differences]
-        precision = gram + torch.eye(gram.shape[1], dtype=gram.dtype, device=gram.device) / eta**2
+        against = torch.fft.ifft2(spectrum.conj() * residual).real.flatten(1)[:, offsets]
+        precision = (c**2 * weight * correlation)[:, differences]  # of the kernel's pixels; millions of numbers, so changed in place
+        precision.diagonal(dim1=1, dim2=2).add_(1 / eta**2)
         factor = torch.linalg.cholesky(precision)
-        near = kappa_k.double().flatten(1)[..., None] / eta**2 + c * weight * against[..., None]
-        noise = streams.normal(tuple(kappa_k.shape[1:])).double().flatten(1)[..., None]
-        draw = torch.cholesky_solve(near, factor) + torch.linalg.solve_triangular(factor.mT, noise, upper=True)
-        along = torch.cholesky_solve(torch.ones_like(near), factor)  # the covariance's product with the sum's direction
-        draw = draw + along * (image_sum(gram.shape[1]) - draw.sum(1, keepdim=True)) / along.sum(1, keepdim=True)
-        return draw[..., 0].reshape(kappa_k.shape).to(x.dtype)
+        near = kappa_k.double().flatten(1) / eta**2 + c * weight * against
+        half = torch.linalg.solve_triangular(factor, torch.stack([near, torch.ones_like(near)], dim=2), upper=False)
+        half[..., 0] += streams.normal(tuple(kappa_k.shape[1:])).double().flatten(1)
+        draw, along = torch.linalg.solve_triangular(factor.mT, half, upper=True).unbind(2)  # a draw; the covariance's product with ones
+        draw = draw + along * (image_sum(draw.shape[1]) - draw.sum(1, keepdim=True)) / along.sum(1, keepdim=True)
+        return draw.reshape(kappa_k.shape).to(x.dtype)
 
     def _spread(self, eta: float, transfer: Tensor) -> Tensor:
         """The noise's standard deviation (B,), together with that of images that are only known to ``eta``, correlations left out."""
         own = eta**2 * transfer.abs().square().flatten(1).mean(1)
         return (own + max(self.noise.tau, LEAST_STD) ** 2).sqrt()
 
-    @cached_property
-    def _offsets(self) -> Tensor:
-        """Where the kernel's pixels lie in the flattened image, (s²,)."""
-        _, height, width = self.transform.image_shape
-        t = torch.arange(self.kernel_size) - self.kernel_size // 2
-        return (t[:, None] % height * width + t % width).flatten()
 
-    @cached_property
-    def _differences(self) -> Tensor:
-        """Where the differences of the kernel's pixels lie in the flattened image, (s², s²)."""
-        _, height, width = self.transform.image_shape
-        t = torch.arange(self.kernel_size)
-        rows, columns = (v.flatten() for v in torch.meshgrid(t, t, indexing="ij"))
-        return (rows[:, None] - rows) % height * width + (columns[:, None] - columns) % width
+@cache
+def kernel_places(size: int, height: int, width: int) -> tuple[Tensor, Tensor]:
+    """Where a kernel's pixels (size²,), and the differences of any two of them (size², size²), lie in the flattened image."""
+    t = torch.arange(size)
+    rows, columns = (v.flatten() for v in torch.meshgrid(t, t, indexing="ij"))
+    middle = size // 2
+    offsets = (rows - middle) % height * width + (columns - middle) % width
+    differences = (rows[:, None] - rows) % height * width + (columns[:, None] - columns) % width
+    return offsets, differences
