@@ -39,7 +39,7 @@ class Settings(BaseSettings):
         "auto", description="inside networks; auto is bfloat16 where it is faster: GPUs that have it, CPUs with AMX"
     )
     workers: int = Field(1, ge=0, description="worker processes on this host; 0 leaves sampling to workers started elsewhere")
-    threads: int = Field(0, ge=0, description="CPU threads of a worker; 0 leaves the choice to torch")
+    threads: int = Field(0, ge=0, description="CPU threads of a worker; 0 shares the processors among the workers of this host")
     memory_bytes: int | None = Field(
         None,
         ge=2**28,
@@ -73,6 +73,10 @@ class Settings(BaseSettings):
         15, gt=0, description="silence after which an event stream sends a comment to keep the connection open"
     )
     shutdown_seconds: float = Field(20, gt=0, description="time that a stopping worker gets to write its checkpoint")
+
+    def worker_threads(self, processors: int) -> int:
+        """CPU threads of each worker on a host with ``processors``: more in all would wait for each other."""
+        return self.threads or max(1, processors // max(1, self.workers))
 
     @property
     def store_url(self) -> str:

@@ -33,8 +33,7 @@ def main() -> int:
     from dpnp import PriorError
 
     limit_memory(settings.memory_bytes)
-    if settings.threads:
-        torch.set_num_threads(settings.threads)
+    torch.set_num_threads(settings.worker_threads(torch.get_num_threads()))
     worker = Worker(options.id, settings, options.parent)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: worker.watcher.stopping.set())

@@ -51,3 +51,10 @@ def test_the_container_sets_only_what_there_is_to_set(name: str) -> None:
     text = (Path(__file__).parents[2] / name).read_text()
     known = {f"DPNP_{field.upper()}" for field in Settings.model_fields}
     assert set(re.findall(r"\bDPNP_[A-Z_]+\b", text)) <= known
+
+
+@pytest.mark.parametrize(
+    ("threads", "workers", "processors", "expected"), [(0, 1, 2, 2), (0, 2, 2, 1), (0, 3, 16, 5), (0, 4, 2, 1), (0, 0, 8, 8), (3, 2, 2, 3)]
+)
+def test_the_workers_share_the_processors(threads: int, workers: int, processors: int, expected: int) -> None:
+    assert Settings(_env_file=None, threads=threads, workers=workers).worker_threads(processors) == expected
