@@ -6,7 +6,7 @@ import torch
 import operators
 from dpnp.consistency import MALA, EntrywiseExact, consistency_sampler
 from dpnp.consistency.entrywise import Augmented
-from dpnp.consistency.logconcave import LogConcave
+from dpnp.consistency.logconcave import SLACK, LogConcave, Target
 from dpnp.rng import SampleStreams
 from operators.maps import DenseMap
 from operators.noise import Quantizer
@@ -50,6 +50,19 @@ def test_draws_follow_the_target(parameters, law, eta):
     mean, variance = exact_moments(model, y, eta)
     assert mean_z(x, mean).max() < 4.5
     assert mean_z((x - mean).square(), variance).max() < 4.5
+
+
+@pytest.mark.parametrize("eta", [0.01, 0.6, 10.0])
+@pytest.mark.parametrize("bits", [1, 3])
+def test_the_envelopes_top_is_just_above_the_mode(bits, eta):
+    model = operators.Quantization(image_shape=SHAPE, bits=bits, tau=0.1)
+    target = Target(model.noise, model.simulate(-X_K / 2, seed=0)[None], X_K[None], eta)
+    near, top = target.mode()
+    grid = X_K[None] + eta * torch.linspace(-10, 10, 200_001, dtype=torch.float64).reshape(-1, 1, 1, 1)
+    highest = target.value(grid).amax(0, keepdim=True)
+    assert (top >= highest - 1e-9).all()
+    assert (top - target.value(near) <= SLACK).all()
+    assert (top <= highest + SLACK).all()
 
 
 def test_an_orthogonal_map_is_sampled_in_its_range_and_left_alone_outside():
