@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
+
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad, pixel_shuffle, pixel_unshuffle
@@ -41,7 +43,7 @@ class EDMDenoiser(nn.Module):
         return self.patch * 2 ** (depth - 1) if flat else None
 
     def forward(self, x: Tensor, sigma: Tensor) -> Tensor:
-        with torch.autocast(x.device.type, enabled=False):
+        with without_autocast(x.device.type):
             estimate = self.linear(x, sigma)
             c_in = (sigma.square() + self.linear.variance).rsqrt().reshape(-1, 1, 1, 1)
             c_out = self.linear.error(sigma).reshape(-1, 1, 1, 1)
@@ -51,6 +53,11 @@ class EDMDenoiser(nn.Module):
         seen = pixel_unshuffle(pad(seen, self._margins), self.patch).to(next(self.network.parameters()).dtype)
         raw = self.network(seen, NOISE_EMBEDDING_SCALE * sigma.log(), return_dict=False)[0]
         return estimate + c_out * pad(pixel_shuffle(raw.to(x.dtype), self.patch), [-m for m in self._margins])
+
+
+def without_autocast(device_type: str) -> AbstractContextManager[object]:
+    """No reduced precision in here; a device without autocast, such as that of shapes alone (meta), has none to leave."""
+    return torch.autocast(device_type, enabled=False) if torch.amp.is_autocast_available(device_type) else nullcontext()
 
 
 class EDMPrior(NetworkPrior):

@@ -55,6 +55,12 @@ def test_arithmetic_and_memory_of_a_convolution():
     assert cost.peak_bytes == 2 * 4 * 8 * 16 * 16 * 4  # the convolution's output and its relu
 
 
+def test_the_projects_own_networks_are_counted_too():
+    one, four = call_cost(tiny_prior(), 1), call_cost(tiny_prior(), 4)
+    assert four.flops == pytest.approx(4 * one.flops, rel=0.01)
+    assert four.peak_bytes > one.peak_bytes > 0
+
+
 def test_memory_is_given_back_when_the_last_view_is_gone():
     with LiveBytes() as memory:
         a = torch.zeros(100)
