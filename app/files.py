@@ -1,6 +1,7 @@
 """Files under ``DPNP_DATA_DIR``: one folder per job, every name made by the server, every file complete before it has its name.
 
 - ``jobs/<id>/measurement.npy``
+- ``jobs/<id>/stored.npz``: what was kept beside the measurement, such as a mask, if anything was
 - ``jobs/<id>/checkpoint-<token>.pt``: the sampler's state, written by the holder of that lease
 - ``jobs/<id>/batch-size``: images per denoiser call, once memory was too small for all
 - ``jobs/<id>/mean-<token>.png``: the mean of the samples while the job runs
@@ -17,7 +18,7 @@ import re
 import shutil
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
@@ -25,6 +26,7 @@ from zipfile import BadZipFile
 import numpy as np
 
 MEASUREMENT = "measurement.npy"
+STORED = "stored.npz"
 BATCH_SIZE = "batch-size"
 
 RESULT_FILES = {
@@ -69,14 +71,18 @@ class Files:
         if free < wanted:
             raise OSError(errno.ENOSPC, f"{free} bytes are free, expected at least {wanted}", str(self.jobs))
 
-    def create(self, job_id: str, measurement: np.ndarray) -> None:
-        """Keep a new job's measurement. On an error, such as a full disk, nothing stays."""
+    def create(self, job_id: str, measurement: np.ndarray, stored: Mapping[str, np.ndarray] | None = None) -> None:
+        """Keep a new job's measurement and what was ``stored`` beside it, such as a mask. On an error nothing stays."""
         folder = self.folder(job_id)
         try:
             folder.mkdir()
             with open(folder / MEASUREMENT, "wb") as stream:
                 np.save(stream, measurement, allow_pickle=False)
                 _sync(stream.fileno())
+            if stored:
+                with open(folder / STORED, "wb") as stream:
+                    np.savez(stream, **stored)  # type: ignore[arg-type]  # none is called allow_pickle
+                    _sync(stream.fileno())
             _sync_folders(folder, self.jobs)
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
@@ -85,6 +91,14 @@ class Files:
     def measurement(self, job_id: str) -> np.ndarray:
         """The measurement as it was kept."""
         return np.load(self.folder(job_id) / MEASUREMENT, allow_pickle=False)
+
+    def stored(self, job_id: str) -> dict[str, np.ndarray]:
+        """What was kept beside the measurement."""
+        path = self.folder(job_id) / STORED
+        if not path.exists():
+            return {}
+        with np.load(path, allow_pickle=False) as arrays:
+            return dict(arrays)
 
     def remove(self, job_id: str) -> None:
         """Delete the job's files; no error when there are none."""

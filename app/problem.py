@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, NoReturn, TypeVar
 
 import numpy as np
@@ -15,6 +15,7 @@ from torch import Tensor
 import dpnp
 import operators
 from app.jobs import Named, ProblemSpec
+from app.uploads import Decoded
 from dpnp.samplers import Sampler
 from operators import ForwardModel
 
@@ -63,12 +64,25 @@ def _path(prefix: str, loc: tuple[int | str, ...]) -> str:
     return ".".join(part for part in (prefix, *map(str, loc)) if part) or "spec"
 
 
-def build_model(spec: Named, image_shape: tuple[int, int, int]) -> ForwardModel:
-    """The forward model of ``spec`` for a prior's images. Raises :class:`SpecError`."""
+def build_model(spec: Named, image_shape: tuple[int, int, int], stored: Mapping[str, np.ndarray] | None = None) -> ForwardModel:
+    """The forward model of ``spec`` for a prior's images, with what was ``stored`` beside the measurement, such as a mask.
+
+    Raises :class:`SpecError`, and ``operators.OperatorError`` for a stored array that cannot be used.
+    """
     if "image_shape" in spec.parameters:
         raise SpecError([FieldError("operator.image_shape", "is the prior's and cannot be given")])
+    model = _build(spec.name, spec.parameters, image_shape)
+    if not stored:
+        return model
     try:
-        return operators.build(spec.name, spec.parameters, image_shape)
+        return _build(spec.name, operators.with_stored(spec.name, spec.parameters, image_shape, stored), image_shape)
+    except operators.StoredMismatchError as error:
+        raise SpecError([FieldError(f"operator.{error.parameter}", str(error))]) from error
+
+
+def _build(name: str, parameters: dict[str, Any], image_shape: tuple[int, int, int]) -> ForwardModel:
+    try:
+        return operators.build(name, parameters, image_shape)
     except operators.UnknownOperatorError as error:
         raise SpecError([FieldError("operator.name", str(error))]) from error
     except pydantic.ValidationError as error:
@@ -77,19 +91,31 @@ def build_model(spec: Named, image_shape: tuple[int, int, int]) -> ForwardModel:
         raise SpecError([FieldError("operator", str(error))]) from error
 
 
+@dataclass(frozen=True)
+class FileMeasurement:
+    """What a measurement's file tells."""
+
+    operator: Named
+    """With the parameters that are in the file."""
+    array: np.ndarray
+    stored: dict[str, np.ndarray] = field(default_factory=dict)
+    """For :func:`build_model`."""
+
+
 def read_measurement(
-    spec: Named, content: bytes, image_shape: tuple[int, int, int], decode: Callable[[bytes], np.ndarray]
-) -> tuple[Named, np.ndarray]:
-    """The measurement in a file, and the operator with the parameters that the file tells; ``decode`` reads files of general kinds.
+    spec: Named, content: bytes, image_shape: tuple[int, int, int], decode: Callable[[bytes, Sequence[str]], Decoded]
+) -> FileMeasurement:
+    """The measurement in a file; ``decode`` reads files of general kinds, with the arrays of the given names beside the measurement.
 
     Raises :class:`SpecError`, ``operators.OperatorError`` for a file that only the operator reads, and what ``decode`` raises.
     """
     model = build_model(spec, image_shape)
     special = operators.model_class(spec.name).read_file(content, image_shape)
     if special is None:
-        return spec, model.unpack(torch.from_numpy(decode(content))).numpy()
+        found = decode(content, tuple(model.stored_by))
+        return FileMeasurement(spec, model.unpack(torch.from_numpy(found.array)).numpy(), found.stored)
     array, parameters = special
-    return spec.model_copy(update=parameters), array.numpy()
+    return FileMeasurement(spec.model_copy(update=parameters), array.numpy())
 
 
 def build_sampler(spec: Named) -> Sampler:

@@ -4,7 +4,15 @@ Images are float, channels first, in [-1, 1]; every noise level is a standard de
 """
 
 from operators.catalogue import build, model_class, names, schema, summary
-from operators.errors import FileKindError, MeasurementError, OperatorError, PhysicsError, ShapeError, UnknownOperatorError
+from operators.errors import (
+    FileKindError,
+    MeasurementError,
+    OperatorError,
+    PhysicsError,
+    ShapeError,
+    StoredMismatchError,
+    UnknownOperatorError,
+)
 from operators.model import ForwardModel
 from operators.models.blind_deblur_jpeg import BlindDeblurJPEG
 from operators.models.composed import Composed
@@ -13,6 +21,7 @@ from operators.models.linear import Linear
 from operators.models.phase_retrieval import PhaseRetrieval
 from operators.models.quantization import Quantization
 from operators.models.super_resolution import SuperResolution
+from operators.stored import load_measurement, save_measurement, with_stored
 from operators.symmetry import align
 
 __all__ = [
@@ -28,12 +37,16 @@ __all__ = [
     "PhysicsError",
     "Quantization",
     "ShapeError",
+    "StoredMismatchError",
     "SuperResolution",
     "UnknownOperatorError",
     "align",
     "build",
+    "load_measurement",
     "model_class",
     "names",
+    "save_measurement",
     "schema",
     "summary",
+    "with_stored",
 ]

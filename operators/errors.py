@@ -17,6 +17,14 @@ class FileKindError(MeasurementError):
     """A file is not of a kind that the forward model takes; the message says which is."""
 
 
+class StoredMismatchError(OperatorError):
+    """A measurement's file and the parameters give different arrays, such as masks; ``parameter`` is the one that was given."""
+
+    def __init__(self, message: str, parameter: str) -> None:
+        super().__init__(message)
+        self.parameter = parameter
+
+
 class UnknownOperatorError(OperatorError):
     """No forward model of that name; the message lists the known ones."""
 

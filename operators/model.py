@@ -47,6 +47,18 @@ class ForwardModel(ABC):
         return self.noise.measurement_shape(self.map.output_shape)
 
     @property
+    def stored_by(self) -> Mapping[str, tuple[str, ...]]:
+        """What a measurement's file keeps beside the measurement, such as a random mask, by name: the parameters that choose that array,
+        dotted where one is within another; the first of them takes it as rows of numbers.
+        """
+        return {}
+
+    @property
+    def stored(self) -> dict[str, Tensor]:
+        """The arrays of ``stored_by``."""
+        return {name: self.map.stored[name] for name in self.stored_by}
+
+    @property
     def hidden(self) -> tuple[str, ...]:
         """Names of what the model has unknown beside the image, such as a blur kernel; sampled along with it."""
         return ()

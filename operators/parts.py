@@ -5,8 +5,9 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from pydantic import ConfigDict
 
@@ -20,6 +21,9 @@ PART_CONFIG = ConfigDict(extra="forbid")
 
 class MapPart(ABC):
     """A map's parameters: a frozen pydantic dataclass with a ``kind`` in ``operators/maps/``."""
+
+    stored_by: ClassVar[Mapping[str, tuple[str, ...]]] = {}
+    """Of the map's ``stored`` arrays, the parameters that choose each; the first takes it as rows of numbers."""
 
     kind: str
 

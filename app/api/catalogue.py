@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import io
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from anyio import to_thread
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, Field
 
 import dpnp
@@ -21,6 +21,9 @@ from app.api.service import ServiceDep
 router = APIRouter(prefix=PREFIX, tags=["catalogue"])
 
 NPY = "application/x-npy"
+MEDIA_TYPES = {"npy": NPY, "npz": "application/zip"}
+
+FormatQuery = Annotated[Literal["npy", "npz"], Query(description="npz: with what it depends on, such as a coded mask, beside y")]
 
 
 class Entry(BaseModel):
@@ -98,14 +101,20 @@ def _entry(info: dpnp.PriorInfo, *, default: bool, loaded: bool) -> PriorEntry:
 @router.post(
     "/simulate",
     response_class=Response,
-    responses={200: {"description": "the measurement", "content": {NPY: {}}}, **responses(400, 413, 415, 422)},
+    responses={
+        200: {"description": "the measurement", "content": {kind: {} for kind in MEDIA_TYPES.values()}},
+        **responses(400, 413, 415, 422),
+    },
     openapi_extra=SIMULATE_BODY,
 )
-async def simulate(request: Request, service: ServiceDep) -> Response:
-    """A measurement to try the service with, as .npy: the image, brought to the prior's shape, through the forward model."""
+async def simulate(request: Request, service: ServiceDep, format: FormatQuery = "npy") -> Response:
+    """A measurement to try the service with, as .npy or .npz: the image, brought to the prior's shape, through the forward model."""
     form = await read_form(request, "image", service.settings.max_upload_bytes)
-    measurement = await to_thread.run_sync(service.simulate, form, limiter=service.intake)
+    model, measurement = await to_thread.run_sync(service.simulate, form, limiter=service.intake)
     stream = io.BytesIO()
-    np.save(stream, measurement, allow_pickle=False)
-    headers = {"Content-Disposition": 'attachment; filename="measurement.npy"'}
-    return Response(stream.getvalue(), media_type=NPY, headers=headers)
+    if format == "npz":
+        operators.save_measurement(stream, model, measurement)
+    else:
+        np.save(stream, measurement.numpy(), allow_pickle=False)
+    headers = {"Content-Disposition": f'attachment; filename="measurement.{format}"'}
+    return Response(stream.getvalue(), media_type=MEDIA_TYPES[format], headers=headers)

@@ -38,5 +38,9 @@ def _body(file_part: str, description: str, spec: type[ProblemSpec]) -> dict[str
     return {"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": schema, "encoding": encoding}}}}
 
 
-SUBMIT_BODY = _body("measurement", "a .npy, .npz, PNG, JPEG or TIFF file; 8-bit 0..255 is -1..1, floats are taken as they are", Spec)
+SUBMIT_BODY = _body(
+    "measurement",
+    "a .npy, .npz (y, and mask where there is one), PNG, JPEG or TIFF file; 8-bit 0..255 is -1..1, floats stay as they are",
+    Spec,
+)
 SIMULATE_BODY = _body("image", "a PNG, JPEG, TIFF or .npy image; cropped and scaled to the prior's shape", ProblemSpec)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Annotated
@@ -20,9 +21,10 @@ from app.jobs import Job, ProblemSpec, Spec
 from app.problem import FieldError, SpecError, build_model, build_sampler, parse_spec, read_measurement, steps_of
 from app.settings import Settings
 from app.store import UNREACHABLE, Idempotency, NewJob, Store, new_id
-from app.uploads import WrongShapeError, fit_image, fit_measurement
+from app.uploads import Decoded, WrongShapeError, fit_image, fit_measurement
 from app.uploads.sandbox import Sandbox
 from dpnp import PriorInfo
+from operators import ForwardModel
 
 INTAKE_THREADS = 16
 HOLD_SECONDS = 5.0  # should this process die, a retry of the request it handled has to wait for no longer
@@ -58,13 +60,13 @@ class Service:
             raise
 
     def _queue(self, form: Form, idempotency: Idempotency | None, owner: str | None) -> tuple[Job, bool]:
-        spec, measurement, total = self._check(form)
+        checked = self._check(form)
         self.files.check_room(self.settings.min_free_bytes)
         job_id = new_id()
-        self.files.create(job_id, measurement)
+        self.files.create(job_id, checked.measurement, checked.stored)
         limits = {"max_queue": self.settings.max_queue, "max_per_owner": self.settings.max_jobs_per_key}
         try:
-            job, new = self.store.insert(NewJob(job_id, spec, total, owner), idempotency=idempotency, **limits)
+            job, new = self.store.insert(NewJob(job_id, checked.spec, checked.total, owner), idempotency=idempotency, **limits)
         except BaseException:
             self.files.remove(job_id)
             raise
@@ -72,25 +74,30 @@ class Service:
             self.files.remove(job_id)
         return job, new
 
-    def _check(self, form: Form) -> tuple[Spec, np.ndarray, int]:
+    def _check(self, form: Form) -> _Checked:
         spec = parse_spec(form.spec, Spec)
         limit = self.settings.max_n_samples
         if spec.n_samples > limit:
             raise SpecError([FieldError("n_samples", f"Input should be less than or equal to {limit}")])
         prior = self._prior(spec)
         sampler = build_sampler(spec.sampler)
-        operator, array = read_measurement(spec.operator, form.content, prior.image_shape, self._decode)
-        model = build_model(operator, prior.image_shape)
-        measurement = np.ascontiguousarray(fit_measurement(array, model.measurement_shape))
+        found = read_measurement(spec.operator, form.content, prior.image_shape, self._decode_measurement)
+        model = build_model(found.operator, prior.image_shape, found.stored)
+        measurement = np.ascontiguousarray(fit_measurement(found.array, model.measurement_shape))
         if measurement.shape != tuple(model.measurement_shape):
             wanted = f"{spec.operator.name} of images {tuple(prior.image_shape)} (prior {prior.name})"
-            raise WrongShapeError(f"expected {model.takes} of shape {tuple(model.measurement_shape)} for {wanted}, got {array.shape}")
+            raise WrongShapeError(f"expected {model.takes} of shape {tuple(model.measurement_shape)} for {wanted}, got {found.array.shape}")
         model.check_measurement(torch.from_numpy(measurement))
-        return spec.model_copy(update={"prior": prior.name, "operator": operator}), measurement, steps_of(sampler, model, measurement)
+        whole = spec.model_copy(update={"prior": prior.name, "operator": found.operator})
+        return _Checked(whole, measurement, found.stored, steps_of(sampler, model, measurement))
 
-    def _decode(self, content: bytes, photograph: bool = False) -> np.ndarray:
+    def _decode_measurement(self, content: bytes, stored: Sequence[str]) -> Decoded:
         s = self.settings
-        return self.sandbox.decode(content, s.max_pixels, seconds=s.decode_seconds, memory=s.decode_bytes, photograph=photograph)
+        return self.sandbox.decode_measurement(content, s.max_pixels, stored, seconds=s.decode_seconds, memory=s.decode_bytes)
+
+    def _decode_photograph(self, content: bytes) -> np.ndarray:
+        s = self.settings
+        return self.sandbox.decode(content, s.max_pixels, seconds=s.decode_seconds, memory=s.decode_bytes, photograph=True)
 
     def _prior(self, spec: ProblemSpec) -> PriorInfo:
         try:
@@ -98,13 +105,23 @@ class Service:
         except UnknownPriorError as error:
             raise SpecError([FieldError("prior", str(error))]) from error
 
-    def simulate(self, form: Form) -> np.ndarray:
-        """A measurement of the form's image. Blocks; raises what the API answers."""
+    def simulate(self, form: Form) -> tuple[ForwardModel, torch.Tensor]:
+        """A measurement of the form's image, and the model that it is of. Blocks; raises what the API answers."""
         spec = parse_spec(form.spec, ProblemSpec)
         prior = self._prior(spec)
         model = build_model(spec.operator, prior.image_shape)
-        image = fit_image(self._decode(form.content, photograph=True), prior.image_shape)
-        return model.simulate(torch.from_numpy(np.ascontiguousarray(image)), spec.seed).numpy()
+        image = fit_image(self._decode_photograph(form.content), prior.image_shape)
+        return model, model.simulate(torch.from_numpy(np.ascontiguousarray(image)), spec.seed)
+
+
+@dataclass(frozen=True)
+class _Checked:
+    """A job that can be queued."""
+
+    spec: Spec
+    measurement: np.ndarray
+    stored: dict[str, np.ndarray]
+    total: int
 
 
 def _payload_hash(form: Form) -> str:

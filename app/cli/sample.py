@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 import time
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -48,8 +47,8 @@ def sample(
     with usage_errors():
         info = prior_info(prior)
         spec = make_spec(Spec, operator=named, prior=info.name, seed=seed, n_samples=n_samples, sampler=method)
-        spec, y = _measurement(spec, content, info)
-        _solve(spec, y, info, out)
+        spec, y, stored = _measurement(spec, content, info)
+        _solve(spec, y, stored, info, out)
     _report(out)
 
 
@@ -60,25 +59,25 @@ def _check_folder(out: Path) -> None:
         raise typer.BadParameter(f"{out} holds other files than a result; choose an empty or new folder", param_hint="--out")
 
 
-def _measurement(spec: Spec, content: bytes, info: PriorInfo) -> tuple[Spec, np.ndarray]:
-    """The spec, with what the file tells of the operator, and the measurement, checked before anything is loaded."""
+def _measurement(spec: Spec, content: bytes, info: PriorInfo) -> tuple[Spec, np.ndarray, dict[str, np.ndarray]]:
+    """The spec, with what the file tells of the operator, the measurement, and what is stored beside it; all checked."""
     import numpy as np
     import torch
 
     from app.cli.choose import MAX_PIXELS
     from app.problem import build_model, build_sampler, read_measurement, steps_of
-    from app.uploads import decode, fit_measurement
+    from app.uploads import decode_measurement, fit_measurement
 
     sampler = build_sampler(spec.sampler)
-    operator, array = read_measurement(spec.operator, content, info.image_shape, partial(decode, max_pixels=MAX_PIXELS))
-    model = build_model(operator, info.image_shape)
-    y = np.ascontiguousarray(fit_measurement(array, model.measurement_shape))
+    found = read_measurement(spec.operator, content, info.image_shape, lambda file, names: decode_measurement(file, MAX_PIXELS, names))
+    model = build_model(found.operator, info.image_shape, found.stored)
+    y = np.ascontiguousarray(fit_measurement(found.array, model.measurement_shape))
     model.check_measurement(torch.from_numpy(y))
     steps_of(sampler, model, y)
-    return spec.model_copy(update={"operator": operator}), y
+    return spec.model_copy(update={"operator": found.operator}), y, found.stored
 
 
-def _solve(spec: Spec, y: np.ndarray, info: PriorInfo, out: Path) -> None:
+def _solve(spec: Spec, y: np.ndarray, stored: dict[str, np.ndarray], info: PriorInfo, out: Path) -> None:
     from tqdm import tqdm
 
     from app.cli.choose import load
@@ -93,7 +92,7 @@ def _solve(spec: Spec, y: np.ndarray, info: PriorInfo, out: Path) -> None:
 
     prior, started = load(info), time.perf_counter()
     with tqdm(desc="sampling", unit="step", dynamic_ncols=True) as bar:
-        solution = solve(spec, y, prior, hooks=Hooks(after_step=show))
+        solution = solve(spec, y, prior, stored=stored, hooks=Hooks(after_step=show))
     partial = out.with_name(out.name + ".partial")
     with output_errors(out):
         shutil.rmtree(partial, ignore_errors=True)

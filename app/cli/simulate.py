@@ -16,12 +16,15 @@ def simulate(
     parameters: Parameters = None,
     prior: PriorName = None,
     seed: Seed = 0,
-    out: Annotated[Path, typer.Option(help="the measurement's file")] = Path("measurement.npy"),
+    out: Annotated[Path, typer.Option(help="the measurement's file: .npy, or .npz with the mask beside it where there is one")] = Path(
+        "measurement.npy"
+    ),
 ) -> None:
     """Simulate a measurement of IMAGE, cropped about its centre and scaled to the prior's shape."""
     import numpy as np
     import torch
 
+    import operators
     from app.cli.choose import MAX_PIXELS, make_spec, prior_info
     from app.cli.usage import output_errors, parse_pairs, read_input, usage_errors
     from app.jobs import ProblemSpec
@@ -35,7 +38,10 @@ def simulate(
         spec = make_spec(ProblemSpec, operator=named, prior=info.name, seed=seed)
         model = build_model(spec.operator, info.image_shape)
         picture = fit_image(decode(content, MAX_PIXELS, photograph=True), info.image_shape)
-        measurement = model.simulate(torch.from_numpy(np.ascontiguousarray(picture)), seed).numpy()
+        measurement = model.simulate(torch.from_numpy(np.ascontiguousarray(picture)), seed)
     with output_errors(out), open(out, "wb") as stream:
-        np.save(stream, measurement, allow_pickle=False)
-    typer.echo(f"{out}: {measurement.dtype} {measurement.shape}")
+        if out.suffix.lower() == ".npz":
+            operators.save_measurement(stream, model, measurement)
+        else:
+            np.save(stream, measurement.numpy(), allow_pickle=False)
+    typer.echo(f"{out}: {measurement.numpy().dtype} {tuple(measurement.shape)}")

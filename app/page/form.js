@@ -8,7 +8,7 @@ import * as schema from "./schema.js";
 const KINDS = ["operator", "sampler", "prior"];
 const HINTS = {
   image: "PNG, JPEG, TIFF or .npy. It is made grey or RGB, cropped and scaled to the prior's shape, then measured and noised.",
-  measurement: ".npy, .npz, PNG, JPEG or TIFF, in the shape that the forward model gives. 8-bit 0..255 is read as -1..1.",
+  measurement: ".npy, .npz (y, and mask where there is one), PNG, JPEG or TIFF, in the shape that the forward model gives. 8-bit 0..255 is read as -1..1.",
 };
 const EXAMPLES = { image: "photograph.png", measurement: "measurement.npy" };
 const catalogue = { operator: [], sampler: [], prior: [] };
@@ -49,7 +49,7 @@ async function preview(file) {
 
 function problemSpec() {
   const seed = Number(find("seed").value);
-  return { operator: { name: find("operator").value, ...schema.values("operator", chosen("operator").schema) }, prior: find("prior").value, seed };
+  return { operator: { name: find("operator").value, ...schema.changed("operator", chosen("operator").schema) }, prior: find("prior").value, seed };
 }
 
 function jobSpec() {

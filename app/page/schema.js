@@ -4,6 +4,8 @@ import { make, spaced } from "./dom.js";
 
 function variant(property) {
   const options = (property.anyOf ?? []).filter((option) => option.type !== "null");
+  const named = options.find((option) => option.enum); // beside arrays, which come in files
+  if (named) return { ...named, ...property };
   return options.length === 1 ? { ...options[0], ...property } : property;
 }
 

@@ -1,6 +1,6 @@
 """Files that users send: recognised by their content, bounded before anything is allocated, never unpickled."""
 
-from app.uploads.decode import decode, expected_formats
+from app.uploads.decode import Decoded, decode, decode_measurement, expected_formats
 from app.uploads.errors import (
     NotAMeasurementError,
     TooDemandingError,
@@ -12,6 +12,7 @@ from app.uploads.errors import (
 from app.uploads.fit import fit_image, fit_measurement
 
 __all__ = [
+    "Decoded",
     "NotAMeasurementError",
     "TooDemandingError",
     "TooManyPixelsError",
@@ -19,6 +20,7 @@ __all__ = [
     "UploadError",
     "WrongShapeError",
     "decode",
+    "decode_measurement",
     "expected_formats",
     "fit_image",
     "fit_measurement",

@@ -6,11 +6,12 @@ import io
 import math
 import zipfile
 import zlib
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.lib import format as npy
 
-from app.uploads.errors import TooManyPixelsError, UnreadableFileError
+from app.uploads.errors import TooManyPixelsError, UnreadableFileError, UploadError
 
 MAX_HEADER_BYTES = 4096
 MAX_NDIM = 8
@@ -21,6 +22,11 @@ MEASUREMENT_NAMES = ("y", "measurement")
 
 def decode_npy(content: bytes, max_pixels: int) -> np.ndarray:
     """A .npy file as float32; bool and uint8 are scaled to -1..1. Raises :class:`app.uploads.UploadError`."""
+    return _to_float(_numbers(content, max_pixels))
+
+
+def _numbers(content: bytes, max_pixels: int) -> np.ndarray:
+    """The numbers of a .npy file as they are, read-only."""
     stream = io.BytesIO(content)
     shape, fortran, dtype = _header(stream)
     if dtype.hasobject:
@@ -36,8 +42,7 @@ def decode_npy(content: bytes, max_pixels: int) -> np.ndarray:
             f"the .npy file is truncated or padded: its header (shape {shape}, {dtype}) asks for {size * dtype.itemsize} bytes, "
             f"got {len(payload)}"
         )
-    array = np.frombuffer(payload, dtype).reshape(shape, order="F" if fortran else "C")
-    return _to_float(array)
+    return np.frombuffer(payload, dtype).reshape(shape, order="F" if fortran else "C")
 
 
 def _header(stream: io.BytesIO) -> tuple[tuple[int, ...], bool, np.dtype]:
@@ -63,28 +68,54 @@ def _to_float(array: np.ndarray) -> np.ndarray:
         return np.array(array, dtype=np.float32, order="C")  # a copy: the upload's bytes are read-only
 
 
-def decode_npz(content: bytes, max_pixels: int) -> np.ndarray:
-    """The array of an .npz file: its only one, or the one named y or measurement. Raises :class:`app.uploads.UploadError`."""
+def decode_npz(content: bytes, max_pixels: int, stored: Sequence[str] = ()) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """The array of an .npz file: its only one, or the one named y or measurement; and those that are named in ``stored``, where there
+    are such beside it, as float64 without scaling. All together have at most ``max_pixels`` numbers.
+    Raises :class:`app.uploads.UploadError`.
+    """
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            return decode_npy(_member(archive, max_pixels), max_pixels)
+            entries = _entries(archive)
+            chosen = _measurement_name(list(entries))
+            array = decode_npy(_member(archive, entries[chosen], max_pixels), max_pixels)
+            beside, room = {}, max_pixels - array.size
+            for name in stored:
+                if name in entries and name != chosen:
+                    beside[name] = _stored(archive, entries[name], room)
+                    room -= beside[name].size
+            return array, beside
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, OSError, EOFError, zlib.error) as error:
         raise UnreadableFileError(f"the .npz file cannot be read: {error}") from error
 
 
-def _member(archive: zipfile.ZipFile, max_pixels: int) -> bytes:
+def _entries(archive: zipfile.ZipFile) -> dict[str, str]:
+    """The entries of the archive by the names of their arrays; of two with one name the first."""
     entries = archive.namelist()
-    names = [name.removesuffix(".npy") for name in entries]
     if len(entries) > MAX_ZIP_ENTRIES:
         raise UnreadableFileError(f"expected one array, or one named y or measurement, got {len(entries)}")
+    return {entry.removesuffix(".npy"): entry for entry in reversed(entries)}
+
+
+def _measurement_name(names: list[str]) -> str:
     wanted = [name for name in MEASUREMENT_NAMES if name in names] or names
     if len(wanted) != 1 and len(names) != 1:
-        raise UnreadableFileError(f"expected one array, or one named y or measurement, got {', '.join(names) or 'none'}")
+        raise UnreadableFileError(f"expected one array, or one named y or measurement, got {', '.join(names[::-1]) or 'none'}")
+    return wanted[0]
+
+
+def _stored(archive: zipfile.ZipFile, entry: str, max_pixels: int) -> np.ndarray:
+    try:
+        return np.array(_numbers(_member(archive, entry, max_pixels), max_pixels), dtype=np.float64, order="C")
+    except UploadError as error:
+        raise type(error)(f"{entry} in the .npz file: {error}") from error
+
+
+def _member(archive: zipfile.ZipFile, entry: str, max_pixels: int) -> bytes:
     limit = max_pixels * MAX_ITEM_BYTES + MAX_HEADER_BYTES
-    with archive.open(entries[names.index(wanted[0])]) as stream:
+    with archive.open(entry) as stream:
         content = stream.read(limit + 1)
     if len(content) > limit:
         raise TooManyPixelsError(f"expected an array of at most {max_pixels} numbers, got more than {limit} decompressed bytes")
     if not content.startswith(b"\x93NUMPY"):
-        raise UnreadableFileError(f"expected an array in the .npz file, got {wanted[0]!r}, which is none")
+        raise UnreadableFileError(f"expected an array in the .npz file, got {entry.removesuffix('.npy')!r}, which is none")
     return content

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -19,10 +20,20 @@ def _npy(content: bytes, max_pixels: int, photograph: bool) -> np.ndarray:
 
 
 def _npz(content: bytes, max_pixels: int, photograph: bool) -> np.ndarray:
-    return decode_npz(content, max_pixels)
+    return decode_npz(content, max_pixels)[0]
 
 
 DECODERS: dict[str, Decoder] = {".npy": _npy, ".npz": _npz, "PNG": decode_picture, "JPEG": decode_picture, "TIFF": decode_picture}
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """A measurement file's numbers."""
+
+    array: np.ndarray
+    """The measurement, float32."""
+    stored: dict[str, np.ndarray] = field(default_factory=dict)
+    """What was kept beside it, such as a mask, by name, float64 without scaling."""
 
 
 def expected_formats() -> str:
@@ -41,3 +52,10 @@ def decode(content: bytes, max_pixels: int, *, photograph: bool = False) -> np.n
     if kind is None:
         raise NotAMeasurementError(f"expected a file of one of these kinds: {expected_formats()}; got {described(content)}")
     return DECODERS[kind](content, max_pixels, photograph)
+
+
+def decode_measurement(content: bytes, max_pixels: int, stored: Sequence[str] = ()) -> Decoded:
+    """As :func:`decode`, with the arrays of the names in ``stored`` that an .npz file has beside its measurement."""
+    if kind_of(content) != ".npz":
+        return Decoded(decode(content, max_pixels))
+    return Decoded(*decode_npz(content, max_pixels, stored))

@@ -17,7 +17,7 @@ from typing import Any
 
 from PIL import Image
 
-from app.uploads.decode import decode
+from app.uploads.decode import Decoded, decode, decode_measurement
 from app.uploads.errors import UploadError
 from app.uploads.wire import WAITING, Order, receive, receive_header, send
 
@@ -54,14 +54,23 @@ def _answer(connection: socket.socket) -> None:
     _confine(order)
     content = bytes(receive(connection, order.length))
     try:
-        array = decode(content, order.max_pixels, photograph=order.photograph)
-        send(connection, {"shape": array.shape}, array.tobytes())
+        found = _decoded(content, order)
+        shapes = {name: array.shape for name, array in found.stored.items()}
+        send(connection, {"shape": found.array.shape, "stored": shapes}, found.array.tobytes())
+        for array in found.stored.values():
+            connection.sendall(array.tobytes())
     except UploadError as error:
         send(connection, _error(error))
     except MemoryError:
         return  # no answer: too demanding
     except Exception as error:
         send(connection, _error(error))
+
+
+def _decoded(content: bytes, order: Order) -> Decoded:
+    if order.stored:
+        return decode_measurement(content, order.max_pixels, order.stored)
+    return Decoded(decode(content, order.max_pixels, photograph=order.photograph))
 
 
 def _error(error: Exception) -> dict[str, Any]:

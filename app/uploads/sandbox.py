@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import threading
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from app.uploads import errors
+from app.uploads.decode import Decoded
 from app.uploads.errors import TooDemandingError, UploadError
 from app.uploads.wire import WAITING, Order, receive, receive_header, send
 
@@ -49,17 +51,23 @@ class Sandbox:
         """As :func:`app.uploads.decode`,
         within ``seconds`` of processor time and ``memory`` bytes; over them it is a :class:`TooDemandingError`.
         """
-        order = Order(len(content), max_pixels, photograph, seconds, memory)
+        return self._answer(Order(len(content), max_pixels, photograph, seconds, memory), content).array
+
+    def decode_measurement(self, content: bytes, max_pixels: int, stored: Sequence[str], *, seconds: float, memory: int) -> Decoded:
+        """As :func:`app.uploads.decode_measurement`, within the limits of :meth:`decode`."""
+        return self._answer(Order(len(content), max_pixels, False, seconds, memory, tuple(stored)), content)
+
+    def _answer(self, order: Order, content: bytes) -> Decoded:
         with self._connection() as connection:
-            connection.settimeout(seconds * WAITING + GRACE_SECONDS)
+            connection.settimeout(order.seconds * WAITING + GRACE_SECONDS)
             try:
                 send(connection, order.header(), content)
-                return self._array(connection, max_pixels)
+                return self._arrays(connection, order)
             except (OSError, EOFError) as error:  # it was stopped, or crashed; which makes no difference
-                limits = f"{seconds:g} s of processor time and {memory // 2**20} MiB"
+                limits = f"{order.seconds:g} s of processor time and {order.memory // 2**20} MiB"
                 raise TooDemandingError(f"expected a file that can be decoded in {limits}, got one that cannot") from error
 
-    def _array(self, connection: socket.socket, max_pixels: int) -> np.ndarray:
+    def _arrays(self, connection: socket.socket, order: Order) -> Decoded:
         """The answer, which is not believed either."""
         header = receive_header(connection)
         if "error" in header:
@@ -67,11 +75,12 @@ class Sandbox:
             if kind is None:
                 raise RuntimeError(f"a decoder failed: {header['error']}: {header['message']}")
             raise kind(header["message"])
-        shape = tuple(int(n) for n in header["shape"])
-        size = math.prod(shape)
-        if size > max_pixels or any(n < 0 for n in shape):
-            raise RuntimeError(f"a decoder gave an array of shape {shape}")
-        return np.frombuffer(receive(connection, size * 4), np.float32).reshape(shape)
+        shapes = {str(name): _shape(numbers) for name, numbers in header["stored"].items()}
+        shape = _shape(header["shape"])
+        if sum(map(math.prod, [shape, *shapes.values()])) > order.max_pixels or not set(shapes) <= set(order.stored):
+            raise RuntimeError(f"a decoder gave an array of shape {shape} and {shapes}")
+        array = _received(connection, shape, np.float32)
+        return Decoded(array, {name: _received(connection, shape, np.float64) for name, shape in shapes.items()})
 
     def _connection(self) -> socket.socket:
         """A socket whose other end a fresh process has."""
@@ -101,6 +110,17 @@ class Sandbox:
             )
             theirs.close()
         return self._control
+
+
+def _shape(numbers: Sequence[Any]) -> tuple[int, ...]:
+    shape = tuple(int(n) for n in numbers)
+    if any(n < 0 for n in shape):
+        raise RuntimeError(f"a decoder gave an array of shape {shape}")
+    return shape
+
+
+def _received(connection: socket.socket, shape: tuple[int, ...], dtype: type[np.floating[Any]]) -> np.ndarray:
+    return np.frombuffer(receive(connection, math.prod(shape) * np.dtype(dtype).itemsize), dtype).reshape(shape)
 
 
 def _environment() -> dict[str, Any]:

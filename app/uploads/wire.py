@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import struct
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -26,6 +27,8 @@ class Order:
     """Of processor time."""
     memory: int
     """Bytes beyond what the process has."""
+    stored: Sequence[str] = ()
+    """Arrays that are wanted beside the measurement."""
 
     def header(self) -> dict[str, Any]:
         """The order as JSON."""

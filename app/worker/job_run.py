@@ -77,8 +77,8 @@ class JobRun:
         self._step_started = time.perf_counter()
         batch_size = largest_batch(prior, self.files.batch_size(self.job.id) or spec.n_samples)
         metered = MeteredPrior(prior, self.worker.metrics)
-        measurement = self.files.measurement(self.job.id)
-        solution = solve(spec, measurement, metered, batch_size=batch_size, checkpoint=checkpoint, hooks=hooks)
+        y, stored = self.files.measurement(self.job.id), self.files.stored(self.job.id)
+        solution = solve(spec, y, metered, stored=stored, batch_size=batch_size, checkpoint=checkpoint, hooks=hooks)
         metered.collect()  # the samples are on the host: all calls have ended
         return solution
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -50,18 +50,20 @@ def solve(
     measurement: np.ndarray,
     prior: Prior,
     *,
+    stored: Mapping[str, np.ndarray] | None = None,
     batch_size: int | None = None,
     checkpoint: dict[str, Any] | None = None,
     hooks: Hooks | None = None,
 ) -> Solution:
     """Sample the posterior, from the start or from a ``checkpoint`` of the same problem (``Run.state_dict``).
 
+    ``stored`` is what was kept beside the measurement, such as a mask.
     ``batch_size`` is the number of images per denoiser call, all if not given.
     A checkpoint that this version cannot continue, such as another version's, is passed over.
     Raises :class:`app.problem.SpecError`, the errors of ``dpnp.sample``, and whatever a hook raises.
     """
     hooks = hooks or Hooks()
-    model, sampler = build_model(spec.operator, prior.image_shape), build_sampler(spec.sampler)
+    model, sampler = build_model(spec.operator, prior.image_shape, stored), build_sampler(spec.sampler)
     y = torch.from_numpy(measurement)
     start = partial(dpnp.start, prior, model, y, sampler=sampler, n_samples=spec.n_samples, seed=spec.seed, batch_size=batch_size)
     run = start() if checkpoint is None else _resumed(start(), checkpoint) or start()

@@ -69,6 +69,11 @@ def simulate(upload: Upload, spec: dict[str, Any]) -> Call[Array]:
     return Call("POST", "/v1/simulate", lambda r: load_npy(r.content), files=_parts("image", upload, spec))
 
 
+def simulate_arrays(upload: Upload, spec: dict[str, Any]) -> Call[dict[str, Array]]:
+    """A measurement of an image, with what it depends on."""
+    return Call("POST", "/v1/simulate", lambda r: load_npz(r.content), params={"format": "npz"}, files=_parts("image", upload, spec))
+
+
 def make_spec(*, operator: Named, **others: Any) -> dict[str, Any]:
     """A spec of what was given; the service fills in the rest."""
     named = {key: _named(others[key]) for key in ("sampler",) if others.get(key) is not None}

@@ -13,7 +13,7 @@ from dpnp_client import calls, models
 from dpnp_client.backend import BlockingBackend, drive, drive_iterator
 from dpnp_client.calls import Array, Named
 from dpnp_client.core import Core
-from dpnp_client.facade import TIMEOUT, JobFace, ResultFace, http_settings, policy_for, simulate_call, submit_call
+from dpnp_client.facade import TIMEOUT, JobFace, ResultFace, http_settings, policy_for, simulate_arrays_call, simulate_call, submit_call
 from dpnp_client.models import Event, Prior
 from dpnp_client.progress import display_for
 from dpnp_client.retry import Deadline, RetryPolicy
@@ -55,7 +55,8 @@ class Client:
     ) -> Job:
         """Send a measurement to be sampled; returns at once.
 
-        ``measurement``: a path (.npy, .npz, .png, .jpg, .tif), an open binary file or an array, in [-1, 1] scale.
+        ``measurement``: a path (.npy, .npz, .png, .jpg, .tif), an open binary file, an array, or arrays by name (``y``, and a ``mask``
+        where there is one), in [-1, 1] scale.
         ``operator`` and ``sampler``: a name, or a mapping with ``name`` and parameters. What is not given, the service chooses.
         Sent again by a retry, it is still one job; ``idempotency_key`` extends that over calls of your own.
         """
@@ -73,6 +74,12 @@ class Client:
     def simulate(self, image: Measurement, *, operator: Named, prior: str | None = None, seed: int | None = None) -> Array:
         """A measurement of ``image`` (cropped and scaled to the prior's shape) to try the service with."""
         return drive(self._core.call(simulate_call(image, operator=operator, prior=prior, seed=seed)))
+
+    def simulate_arrays(
+        self, image: Measurement, *, operator: Named, prior: str | None = None, seed: int | None = None
+    ) -> dict[str, Array]:
+        """As ``simulate``, with what the measurement ``y`` depends on beside it, such as a coded ``mask``. ``submit`` takes it as it is."""
+        return drive(self._core.call(simulate_arrays_call(image, operator=operator, prior=prior, seed=seed)))
 
     def job(self, job_id: str) -> Job:
         """The job with this id. Raises :class:`NotFoundError`."""

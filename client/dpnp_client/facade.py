@@ -48,6 +48,11 @@ def simulate_call(image: Measurement, *, operator: Named, prior: str | None, see
     return calls.simulate(read_upload(image), calls.make_spec(operator=operator, prior=prior, seed=seed))
 
 
+def simulate_arrays_call(image: Measurement, *, operator: Named, prior: str | None, seed: int | None) -> Call[dict[str, Array]]:
+    """The call behind ``simulate_arrays``."""
+    return calls.simulate_arrays(read_upload(image), calls.make_spec(operator=operator, prior=prior, seed=seed))
+
+
 class JobFace:
     """A job as it was last seen, in ``info``; the calls renew it."""
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import os
+import zipfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -13,7 +15,7 @@ from numpy.typing import ArrayLike
 
 from dpnp_client.errors import InvalidMeasurementError
 
-Measurement = str | os.PathLike[str] | IO[bytes] | ArrayLike
+Measurement = str | os.PathLike[str] | IO[bytes] | ArrayLike | Mapping[str, ArrayLike]
 
 
 @dataclass(frozen=True)
@@ -25,7 +27,7 @@ class Upload:
 
 
 def read_upload(measurement: Measurement) -> Upload:
-    """The upload of a path (.npy, .npz, .png, .jpg, .tif), an open binary file or an array, in [-1, 1] scale.
+    """The upload of a path (.npy, .npz, .png, .jpg, .tif), an open binary file, an array, or arrays by name, in [-1, 1] scale.
 
     Raises :class:`InvalidMeasurementError` when it is none of these or cannot be read.
     """
@@ -35,6 +37,8 @@ def read_upload(measurement: Measurement) -> Upload:
         return Upload("measurement", bytes(measurement))
     if hasattr(measurement, "read"):
         return _from_file(measurement)
+    if isinstance(measurement, Mapping):
+        return Upload("measurement.npz", arrays_to_npz(measurement))
     return Upload("measurement.npy", array_to_npy(measurement))
 
 
@@ -50,6 +54,17 @@ def array_to_npy(values: Any) -> bytes:
         )
     buffer = io.BytesIO()
     np.save(buffer, array, allow_pickle=False)
+    return buffer.getvalue()
+
+
+def arrays_to_npz(arrays: Mapping[str, Any]) -> bytes:
+    """The bytes of an .npz file, the same for the same arrays. Raises :class:`InvalidMeasurementError` for what is no array."""
+    if not arrays or not all(isinstance(name, str) for name in arrays):
+        raise InvalidMeasurementError(f"expected arrays by name, such as y and mask, got {list(arrays) or 'none'}")
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, values in arrays.items():
+            archive.writestr(zipfile.ZipInfo(f"{name}.npy"), array_to_npy(values))
     return buffer.getvalue()
 
 

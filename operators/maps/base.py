@@ -40,6 +40,11 @@ class Map(ABC):
         """A guess of the diagonal of J^T J, J the Jacobian, (C, H, W): it preconditions MALA. None when nothing is known."""
         return None
 
+    @property
+    def stored(self) -> dict[str, Tensor]:
+        """Arrays by name that a measurement's file keeps beside it, because the map was drawn at random, such as a mask."""
+        return {}
+
     def linear_part(self) -> LinearMap | None:
         """L where a(x) = L x + a(0): the map itself when it is linear. None for any other map."""
         return None

@@ -18,6 +18,10 @@ class ChainMap(Map):
     def __call__(self, x: Tensor) -> Tensor:
         return self.last(self.first(x))
 
+    @property
+    def stored(self) -> dict[str, Tensor]:
+        return self.first.stored
+
 
 class LinearChain(ChainMap, LinearMap):
     """Of linear maps, linear: the adjoint is that of the parts in reverse."""

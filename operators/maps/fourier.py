@@ -2,30 +2,38 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, ClassVar, Literal
 
 import torch
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 
+from operators.errors import ShapeError
 from operators.maps.base import Constant, Map
 from operators.parts import PART_CONFIG, MapPart
 from operators.rng import MASK, generator_for
-from operators.shapes import ImageShape
+from operators.shapes import ImageShape, matrix_of
 
 FLOOR = 0.01
 """Rounds the magnitude off at zero, where |z| has no derivative; far below any useful noise level."""
+MaskRows = list[list[Annotated[float, Field(allow_inf_nan=False)]]]
+CodedMask = Annotated[Literal["ternary", "none"] | MaskRows, Field(description="the coded mask: ternary, none, or H rows of W numbers")]
+MaskSeed = Annotated[int, Field(ge=0, description="seed of the ternary mask")]
 
 
 class FourierMagnitude(Map):
     """a(x) = sqrt(|F(mask x)|² + 0.01²), F the orthonormal FFT of the image zero-padded to ``oversampling`` times its sides.
 
-    ``mask`` (H, W). Without a mask (all ones) a(x) does not change under sign, rotation by half a turn, and shifts; a mask leaves the sign.
+    ``mask`` (H, W), real. Without a mask (all ones) a(x) does not change under sign, rotation by half a turn, and shifts; a mask leaves
+    the sign. Raises :class:`ShapeError` when the mask does not fit the image.
     """
 
     def __init__(self, mask: Tensor, image_shape: ImageShape, oversampling: int) -> None:
         c, h, w = image_shape
+        if tuple(mask.shape) != (h, w):
+            raise ShapeError(f"expected a mask of shape {(h, w)}, got {tuple(mask.shape)}")
         self.image_shape = image_shape
         self.output_shape = (c, oversampling * h, oversampling * w)
         self._mask = Constant(mask)
@@ -33,6 +41,10 @@ class FourierMagnitude(Map):
     def __call__(self, x: Tensor) -> Tensor:
         z = torch.fft.fft2(self._mask.like(x) * x, s=self.output_shape[1:], norm="ortho")
         return (z.real.square() + z.imag.square() + FLOOR**2).sqrt()
+
+    @property
+    def stored(self) -> dict[str, Tensor]:
+        return {"mask": self._mask.value}
 
     def gram_diagonal(self) -> Tensor:
         """mask²/2: a magnitude sees one of the two components of a change of z, so half its energy on average."""
@@ -47,14 +59,21 @@ def ternary_mask(shape: tuple[int, int], generator: torch.Generator) -> Tensor:
 
 @dataclass(frozen=True, config=PART_CONFIG)
 class CodedFourier(MapPart):
-    """Magnitudes of the oversampled Fourier transform of the image, with a seeded mask of -1, 0 and +1 on it, or none."""
+    """Magnitudes of the oversampled Fourier transform of the image, with a mask on it: seeded, of -1, 0 and +1; given; or none."""
+
+    stored_by: ClassVar[Mapping[str, tuple[str, ...]]] = {"mask": ("mask", "mask_seed")}
 
     kind: Literal["fourier_magnitude"] = "fourier_magnitude"
     oversampling: Annotated[int, Field(ge=1, le=8, description="zero-padding: the transform's side over the image's")] = 2
-    mask: Annotated[Literal["ternary", "none"], Field(description="the coded mask, or none")] = "ternary"
-    mask_seed: Annotated[int, Field(ge=0, description="seed of the mask")] = 0
+    mask: CodedMask = "ternary"
+    mask_seed: MaskSeed = 0
 
     def build(self, image_shape: ImageShape) -> FourierMagnitude:
-        ones = torch.ones(image_shape[1:], dtype=torch.float64)
-        mask = ones if self.mask == "none" else ternary_mask(image_shape[1:], generator_for(self.mask_seed, MASK))
-        return FourierMagnitude(mask, image_shape, self.oversampling)
+        return FourierMagnitude(self._values(image_shape[1:]), image_shape, self.oversampling)
+
+    def _values(self, shape: tuple[int, int]) -> Tensor:
+        if self.mask == "ternary":
+            return ternary_mask(shape, generator_for(self.mask_seed, MASK))
+        if self.mask == "none":
+            return torch.ones(shape, dtype=torch.float64)
+        return matrix_of(self.mask, "mask")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, ClassVar, Literal
 
 import torch
 from pydantic import Field
@@ -29,6 +30,11 @@ class MaskMap(LinearMap):
             raise ShapeError(f"expected a mask of shape {tuple(image_shape)} or {tuple(image_shape[1:])}, got {tuple(mask.shape)}")
         self.image_shape = self.output_shape = image_shape
         self._mask = Constant(mask.expand(image_shape))
+        self._given = mask
+
+    @property
+    def stored(self) -> dict[str, Tensor]:
+        return {"mask": self._given}
 
     def __call__(self, x: Tensor) -> Tensor:
         return self._mask.like(x) * x
@@ -64,6 +70,8 @@ def random_mask(shape: tuple[int, int], keep: float, generator: torch.Generator)
 @dataclass(frozen=True, config=PART_CONFIG)
 class Inpainting(MapPart):
     """Pixels seen at random, each with probability ``keep``; or a given ``mask``, rows of zeros (hidden) and ones."""
+
+    stored_by: ClassVar[Mapping[str, tuple[str, ...]]] = {"mask": ("mask", "mask_seed")}
 
     kind: Literal["inpainting"] = "inpainting"
     keep: Annotated[float, Field(gt=0, le=1, description="share of the pixels that are seen")] = 0.5

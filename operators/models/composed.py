@@ -49,6 +49,11 @@ class Composed(ForwardModel):
     def __post_init__(self) -> None:
         _ = self.map
 
+    @property
+    def stored_by(self) -> dict[str, tuple[str, ...]]:
+        """What the physics was drawn from."""
+        return {name: tuple(f"physics.{field}" for field in fields) for name, fields in self.physics.stored_by.items()}
+
     @cached_property
     def map(self) -> Map:
         """The physics, and what the noise model wants before it."""

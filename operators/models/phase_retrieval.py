@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cached_property
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from operators.maps.fourier import CodedFourier, FourierMagnitude
+from operators.maps.fourier import CodedFourier, CodedMask, FourierMagnitude, MaskSeed
 from operators.model import MODEL_CONFIG, ForwardModel
 from operators.noise import GaussianNoise
 from operators.shapes import ImageShape
@@ -19,8 +20,9 @@ class PhaseRetrieval(ForwardModel):
     """y = |F(mask x)| + noise_std e, F the orthonormal FFT of the zero-padded image: the paper's coded phase retrieval (Xu & Chi 2024).
 
     ``image_shape`` (C, H, W); y has shape (C, oversampling H, oversampling W). The mask holds -1, 0, +1 with probabilities 1/8, 3/4, 1/8
-    and depends on ``mask_seed`` and the image's size alone. y cannot tell x from -x (nor, with ``mask`` "none", from its rotation by
-    half a turn and from shifts); :func:`operators.align` undoes that when comparing with a truth.
+    and depends on ``mask_seed`` and the image's size alone, unless its values are given; files keep it beside y. y cannot tell x from -x
+    (nor, with ``mask`` "none", from its rotation by half a turn and from shifts); :func:`operators.align` undoes that when comparing with
+    a truth.
     """
 
     name: ClassVar[str] = "phase_retrieval"
@@ -31,8 +33,17 @@ class PhaseRetrieval(ForwardModel):
     noise_std: Annotated[
         float, Field(gt=0, le=10, allow_inf_nan=False, description="standard deviation of the noise on the magnitudes, in [-1, 1] scale")
     ] = 0.2
-    mask: Annotated[Literal["ternary", "none"], Field(description="the coded mask, or none")] = "ternary"
-    mask_seed: Annotated[int, Field(ge=0, description="seed of the mask")] = 0
+    mask: CodedMask = "ternary"
+    mask_seed: MaskSeed = 0
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.mask, str):
+            _ = self.map  # a mask of another size is an error now
+
+    @property
+    def stored_by(self) -> Mapping[str, tuple[str, ...]]:
+        """The mask."""
+        return CodedFourier.stored_by
 
     @cached_property
     def map(self) -> FourierMagnitude:

@@ -68,6 +68,24 @@ def test_sample_writes_the_services_files_and_the_librarys_samples(dpnp: Dpnp, m
     assert json.loads((tmp_path / "by_folder" / "result.json").read_text())["prior"] == "tiny"
 
 
+def test_a_file_with_a_mask_is_written_and_used(dpnp: Dpnp, tmp_path: Path) -> None:
+    phase = ("--operator", "phase_retrieval")
+    assert dpnp("simulate", ASTRONAUT, *phase, "--set", "mask_seed=7", "--out", "y.npz").exit_code == 0
+    with np.load(tmp_path / "y.npz", allow_pickle=False) as arrays:
+        assert set(arrays) == {"y", "mask"}
+        np.save(tmp_path / "y.npy", arrays["y"])
+    for file, seed, out in (("y.npz", (), "file"), ("y.npy", ("--set", "mask_seed=7"), "seed"), ("y.npy", (), "other")):
+        done = dpnp("sample", file, *phase, *seed, "--n-samples", "1", "--out", out, *QUICK)
+        assert done.exit_code == 0, done.output
+    file, seed, other = (np.load(tmp_path / out / "posterior.npz")["samples"] for out in ("file", "seed", "other"))
+    np.testing.assert_array_equal(file, seed)
+    assert not np.array_equal(file, other)
+    refused = dpnp("sample", "y.npz", *phase, "--set", "mask_seed=8", "--out", "no", *QUICK)
+    assert refused.exit_code == 2
+    assert "mask_seed = 8" in " ".join(refused.stderr.split())
+    assert not (tmp_path / "no").exists()
+
+
 def test_a_new_result_replaces_an_earlier_one_whole(dpnp: Dpnp, measurement: Path, tmp_path: Path) -> None:
     arguments = ("sample", measurement, "--operator", "super_resolution", "--out", "o", *QUICK)
     assert dpnp(*arguments, "--n-samples", "3").exit_code == 0

@@ -32,6 +32,7 @@ class Asked:
     path: str
     headers: dict[str, str]
     body: bytes
+    query: str = ""
 
 
 def as_json(value: Any, status: int = 200, headers: dict[str, str] | None = None, kind: str = "application/json") -> Reply:
@@ -98,8 +99,8 @@ def _handler(script: Script) -> type[BaseHTTPRequestHandler]:
         def _handle(self) -> None:
             length = int(self.headers.get("Content-Length") or 0)
             headers = {k.lower(): v for k, v in self.headers.items()}
-            path = self.path.partition("?")[0]
-            reply = script.answer(Asked(self.command, path, headers, self.rfile.read(length)))
+            path, _, query = self.path.partition("?")
+            reply = script.answer(Asked(self.command, path, headers, self.rfile.read(length), query))
             self.close_connection = True
             if not reply.hang_up:
                 self._send(reply)

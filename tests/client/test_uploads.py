@@ -78,7 +78,19 @@ def test_the_key_and_the_name_travel_in_headers(script: Script, make_client: Mak
 
 @pytest.mark.parametrize(
     "measurement",
-    [Path("no/such/file.npy"), io.StringIO("text"), np.array([object()]), np.array(["a"]), np.array([1j]), None, object(), [[1], [2, 3]]],
+    [
+        Path("no/such/file.npy"),
+        io.StringIO("text"),
+        np.array([object()]),
+        np.array(["a"]),
+        np.array([1j]),
+        None,
+        object(),
+        [[1], [2, 3]],
+        {},
+        {"y": "a"},
+        {1: Y},
+    ],
     ids=lambda m: type(m).__name__,
 )
 def test_what_cannot_be_uploaded_is_an_error_before_anything_is_sent(script: Script, client: Any, measurement: Any) -> None:
@@ -94,6 +106,24 @@ def test_simulate_gives_an_array(script: Script, client: Any, path: Path) -> Non
     sent = parts(script.asked[0])
     assert sent["image"] == ("measurement.npy", npy(Y))
     assert json.loads(sent["spec"][1]) == {"operator": OPERATOR, "prior": "faces-64", "seed": 3}
+
+
+def test_a_simulation_with_its_mask_is_submitted_as_it_is(script: Script, client: Any, path: Path) -> None:
+    buffer = io.BytesIO()
+    np.savez(buffer, y=Y, mask=Y[0])
+    script.on("POST", "/v1/simulate", Reply(200, buffer.getvalue(), {"Content-Type": "application/zip"}))
+    script.on("POST", "/v1/jobs", as_json(job(), 202))
+    arrays = client.simulate_arrays(path, operator="phase_retrieval", seed=3)
+    assert (script.asked[0].path, script.asked[0].query) == ("/v1/simulate", "format=npz")
+    assert set(arrays) == {"y", "mask"}
+    for _ in range(2):
+        client.submit(arrays, operator="phase_retrieval")
+    sent = [parts(asked)["measurement"] for asked in script.asked[1:]]
+    assert sent[0] == sent[1], "an idempotency key needs the same bytes again"
+    assert sent[0][0] == "measurement.npz"
+    with np.load(io.BytesIO(sent[0][1]), allow_pickle=False) as again:
+        np.testing.assert_array_equal(again["y"], Y)
+        np.testing.assert_array_equal(again["mask"], Y[0])
 
 
 def test_a_pickled_answer_is_refused(script: Script, client: Any) -> None:
