@@ -19,6 +19,8 @@ from operators.noise import NoiseModel
 from operators.rng import MASK, generator_for
 from operators.shapes import matrix_of
 
+LEAST_SIDE = SIZE - 1  # the kernel's last pixels may meet its first ones round the edge, not more
+
 
 class BlindBlur(ForwardModel):
     """y ~ p(. | transform(kernel * x)), * circular in every channel alike: the structure that a blind sampler works on.
@@ -69,8 +71,9 @@ class BlindBlur(ForwardModel):
         """Raise :class:`operators.ShapeError` when the images are too small for an unknown kernel, or for the one given."""
         if self.kernel is not None:
             _ = self.map
-        elif min(self.image_shape[1:]) < SIZE:
-            raise ShapeError(f"expected images of at least {SIZE} x {SIZE} pixels for an unknown kernel, got {tuple(self.image_shape)}")
+        elif min(self.image_shape[1:]) < LEAST_SIDE:
+            least = f"{LEAST_SIDE} x {LEAST_SIDE}"
+            raise ShapeError(f"expected images of at least {least} pixels for an unknown kernel, got {tuple(self.image_shape)}")
 
 
 class KnownKernels(ForwardModel):

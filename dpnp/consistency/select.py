@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+import torch
 from torch import Tensor
 
 from dpnp.consistency.base import ConsistencySampler
@@ -36,18 +37,20 @@ def exact_sampler(model: ForwardModel, y: Tensor) -> ConsistencySampler | None:
 
 
 def blurred_cells(model: ForwardModel, y: Tensor) -> BlurredCells | None:
-    """Gibbs draws for cells of an orthonormal transform of a circular blur, else None."""
+    """Gibbs draws for cells of a map to planes, alone or after a circular blur, else None."""
     noise = model.noise
     if not isinstance(noise, CellNoise) or noise.dither != "gaussian":
         return None
     if isinstance(model, BlindBlur) and model.hidden:
-        return BlurredCells(model.transform, noise, y, kernel_size=SIZE) if model.transform.row_gram == 1 else None
-    map = model.map
-    if not (isinstance(map, LinearChain) and isinstance(map.first, BlurMap)):
+        transform, kernel, size = model.transform, None, SIZE
+    elif isinstance(model.map, LinearChain) and isinstance(model.map.first, BlurMap) and model.map.first.boundary == "circular":
+        transform, kernel, size = model.map.last, model.map.first.kernel, 1
+    elif isinstance(model.map, LinearMap):
+        transform, kernel, size = model.map, torch.ones(1, 1), 1
+    else:
         return None
-    if map.first.boundary != "circular" or map.last.row_gram != 1:
-        return None
-    return BlurredCells(map.last, noise, y, map.first.kernel)
+    planes = transform.planes()
+    return None if planes is None else BlurredCells(transform, planes, noise, y, kernel, size)
 
 
 def consistency_sampler(model: ForwardModel, y: Tensor, kind: Consistency, mala_steps: int) -> ConsistencySampler:

@@ -77,8 +77,8 @@ class BlindKernel:
 
     def _softened(self, eta: float) -> BlurredCells:
         """The consistency sampler under more noise: std² + c² (eta² - eta_last²), nothing more at the last eta."""
-        noise = self.consistency.noise
-        std = math.sqrt(noise.tau**2 + SOFTENING**2 * max(eta**2 - self.etas[-1] ** 2, 0.0))
+        noise, gain = self.consistency.noise, self.consistency.transform.largest_singular_value() or 1.0
+        std = math.sqrt(noise.tau**2 + (SOFTENING * gain) ** 2 * max(eta**2 - self.etas[-1] ** 2, 0.0))
         return replace(self.consistency, noise=noise.with_tau(std))
 
     def _denoised(self, kappa: Tensor, eta: float, streams: SampleStreams) -> Tensor:

@@ -13,8 +13,10 @@ from operators.jpeg.errors import (
 )
 from operators.jpeg.quality import standard_tables
 from operators.jpeg.reader import read_jpeg
+from operators.jpeg.subsampling import FACTORS, Subsampling, subsampling_of
 
 __all__ = [
+    "FACTORS",
     "CoefficientScale",
     "Component",
     "CorruptJPEGError",
@@ -22,12 +24,14 @@ __all__ = [
     "JPEGError",
     "NotJPEGError",
     "OversizedJPEGError",
+    "Subsampling",
     "TruncatedJPEGError",
     "UnsupportedJPEGError",
     "as_tensor",
     "encode",
     "read_jpeg",
     "standard_tables",
+    "subsampling_of",
     "transform_for",
     "transform_of",
 ]

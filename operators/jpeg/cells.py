@@ -10,8 +10,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from operators.errors import ShapeError
 from operators.jpeg.coefficients import JPEGCoefficients
+from operators.jpeg.subsampling import FACTORS, subsampling_of
 from operators.maps.base import Constant
 from operators.maps.block_dct import BLOCK, BlockDCT
 from operators.maps.colour_dct import ColourBlockDCT
@@ -62,12 +62,12 @@ def transform_for(image_shape: ImageShape, subsampling: tuple[int, int] = (1, 1)
 
 
 def transform_of(jpeg: JPEGCoefficients) -> Transform:
-    """The transform that leads to a file's coefficients. Raises :class:`ShapeError` when its image is not made of whole blocks."""
-    luma, *chroma = jpeg.components
-    (across, down), *others = luma.sampling, *(c.sampling for c in chroma)
-    if any(s != (1, 1) for s in others):
-        raise ShapeError(f"expected chroma sampled (1, 1), got {others} for luma {luma.sampling}")
-    return transform_for((len(jpeg.components), jpeg.height, jpeg.width), (across, down))
+    """The transform that leads to a file's coefficients.
+
+    Raises :class:`ShapeError` when its image is not made of whole blocks, :class:`operators.jpeg.UnsupportedJPEGError` when its chroma
+    is subsampled in another way than the usual four.
+    """
+    return transform_for((len(jpeg.components), jpeg.height, jpeg.width), FACTORS[subsampling_of(jpeg)])
 
 
 def as_tensor(jpeg: JPEGCoefficients, transform: Transform) -> Tensor:

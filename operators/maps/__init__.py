@@ -1,7 +1,7 @@
 """Maps: the noiseless physics."""
 
 from operators.maps.affine import AffineMap, without_offset
-from operators.maps.base import Constant, LinearMap, Map, ThinSVD
+from operators.maps.base import Constant, LinearMap, Map, Planes, ThinSVD
 from operators.maps.bicubic import bicubic_matrix
 from operators.maps.block_dct import BlockDCT
 from operators.maps.blur import BlurMap
@@ -26,6 +26,7 @@ __all__ = [
     "Map",
     "MaskMap",
     "PhysicsMap",
+    "Planes",
     "SeparableMap",
     "ThinSVD",
     "bicubic_matrix",

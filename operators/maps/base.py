@@ -68,6 +68,27 @@ class ThinSVD(ABC):
         """U^T y."""
 
 
+class Planes(ABC):
+    """a(x) = U P x with orthonormal U. P x are planes, each a mixture of the image's channels: those of ``full`` (F, C) at every pixel,
+    then those of ``averaged`` (Q, C) over boxes of ``box`` (down, across) pixels.
+
+    Such a map after a circular blur is block-diagonal in the Fourier basis: frequencies that the boxes' grid cannot tell apart, in all
+    channels, make a block.
+    """
+
+    full: Constant
+    averaged: Constant
+    box: tuple[int, int]
+
+    @abstractmethod
+    def project(self, y: Tensor) -> list[Tensor]:
+        """U^T y, F times (B, H, W) and Q times (B, H / down, W / across)."""
+
+    @abstractmethod
+    def spread(self, values: Tensor) -> Tensor:
+        """A number for each plane, (B, F + Q), as one for each entry of the measurement: broadcasts against a(x)."""
+
+
 class LinearMap(Map):
     """A linear map with its exact adjoint, and its thin SVD where that is cheap."""
 
@@ -83,6 +104,10 @@ class LinearMap(Map):
 
     def svd(self) -> ThinSVD | None:
         """The thin SVD, or None where it is not cheap; then exact draws solve by conjugate gradients."""
+        return None
+
+    def planes(self) -> Planes | None:
+        """What the map sees up to a rotation, where that is planes of the image; else None."""
         return None
 
     def largest_singular_value(self) -> float | None:

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from operators.errors import ShapeError
-from operators.maps.base import Constant, LinearMap, ThinSVD
+from operators.maps.base import Constant, LinearMap, Planes, ThinSVD
+from operators.maps.planes import ChannelPlanes
 from operators.shapes import ImageShape
 
 BLOCK = 8
@@ -69,6 +70,9 @@ class BlockDCT(LinearMap):
 
     def svd(self) -> ThinSVD:
         return OrthonormalSVD(self)
+
+    def planes(self) -> Planes:
+        return ChannelPlanes(self)
 
     def components(self, y: Tensor) -> list[Tensor]:
         """The coefficients of every colour component, (B, rows, columns, 8, 8) each."""

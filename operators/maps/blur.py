@@ -21,22 +21,29 @@ PAD_MODES = {"circular": "circular", "reflect": "reflect", "zero": "constant"}
 
 
 def transfer_function(kernel: Tensor, height: int, width: int) -> Tensor:
-    """The FFT of kernels (..., rows, columns), odd sides, centred, as circular convolutions on (height, width)."""
+    """The FFT of kernels (..., rows, columns), odd sides, centred, as circular convolutions on (height, width).
+
+    A kernel that is larger than the image goes on at the opposite edge.
+    """
     rows, columns = kernel.shape[-2:]
-    padded = pad(kernel, (0, width - columns, 0, height - rows))
-    return torch.fft.fft2(padded.roll((-(rows // 2), -(columns // 2)), dims=(-2, -1)))
+    padded = pad(kernel, (0, -columns % width, 0, -rows % height))
+    wrapped = padded.unflatten(-1, (-1, width)).sum(-2).unflatten(-2, (-1, height)).sum(-3)
+    return torch.fft.fft2(wrapped.roll((-(rows // 2), -(columns // 2)), dims=(-2, -1)))
 
 
 class BlurMap(LinearMap):
-    """a(x) = kernel * x in every channel, the convolution with ``kernel`` (rows, columns), odd sides no longer than the image's.
+    """a(x) = kernel * x in every channel, the convolution with ``kernel`` (rows, columns).
+
+    Its sides are odd and no longer than the image's, or one longer than an even one: its ends then meet round the edge.
 
     Raises :class:`ShapeError` for another kernel.
     """
 
     def __init__(self, kernel: Tensor, image_shape: ImageShape, boundary: Boundary = "circular") -> None:
         rows, columns = kernel.shape
-        if rows % 2 == 0 or columns % 2 == 0 or rows > image_shape[1] or columns > image_shape[2]:
-            raise ShapeError(f"expected a kernel with odd sides, at most {image_shape[1]} x {image_shape[2]}, got {rows} x {columns}")
+        most_rows, most_columns = (side // 2 * 2 + 1 for side in image_shape[1:])
+        if rows % 2 == 0 or columns % 2 == 0 or rows > most_rows or columns > most_columns:
+            raise ShapeError(f"expected a kernel with odd sides, at most {most_rows} x {most_columns}, got {rows} x {columns}")
         self.image_shape = self.output_shape = image_shape
         self.boundary = boundary
         self._kernel = Constant(kernel)

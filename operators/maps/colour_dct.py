@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
-from operators.maps.base import Constant, LinearMap
+from operators.maps.base import Constant, LinearMap, Planes
 from operators.maps.block_dct import BLOCK, block_dct, check_blocks, inverse_block_dct
 from operators.shapes import ImageShape
 
@@ -53,6 +53,15 @@ class ColourBlockDCT(LinearMap):
         spread = [c.repeat_interleave(down, 1).repeat_interleave(across, 2) / (down * across) for c in chroma]
         return torch.einsum("ij,ibhw->bjhw", self._colours.like(y), torch.stack([luma, *spread]))
 
+    def planes(self) -> Planes:
+        return YCbCrPlanes(self)
+
+    def largest_singular_value(self) -> float:
+        """Exact, and the same at all frequencies: an average over n pixels takes 1 / sqrt(n) of a plane's standard deviation."""
+        across, down = self.subsampling
+        shares = torch.tensor([1, down * across, down * across], dtype=torch.float64).rsqrt()
+        return float(torch.linalg.matrix_norm(shares[:, None] * ycbcr_matrix(), 2))
+
     def components(self, y: Tensor) -> list[Tensor]:
         """The coefficients of Y, Cb and Cr, (B, rows, columns, 8, 8) each."""
         parts = y.split([prod(s) for s in self.component_shapes], dim=1)
@@ -61,3 +70,21 @@ class ColourBlockDCT(LinearMap):
     def joined(self, components: Sequence[Tensor]) -> Tensor:
         """Inverse of :meth:`components`."""
         return torch.cat([c.flatten(1) for c in components], dim=1)
+
+
+class YCbCrPlanes(Planes):
+    """Y, and the averaged Cb and Cr, before their block DCT."""
+
+    def __init__(self, a: ColourBlockDCT) -> None:
+        self._map = a
+        across, down = a.subsampling
+        self.box = (down, across)
+        full = 3 if self.box == (1, 1) else 1
+        self.full, self.averaged = (Constant(colours) for colours in ycbcr_matrix().split([full, 3 - full]))
+
+    def project(self, y: Tensor) -> list[Tensor]:
+        return [inverse_block_dct(c) for c in self._map.components(y)]
+
+    def spread(self, values: Tensor) -> Tensor:
+        shapes = self._map.component_shapes
+        return self._map.joined([v.reshape(-1, 1, 1, 1, 1).expand(-1, *s) for v, s in zip(values.unbind(1), shapes, strict=True)])

@@ -8,7 +8,8 @@ import torch
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 
-from operators.maps.base import Constant, LinearMap, ThinSVD
+from operators.maps.base import Constant, LinearMap, Planes, ThinSVD
+from operators.maps.planes import ChannelPlanes
 from operators.parts import PART_CONFIG, MapPart
 from operators.shapes import ImageShape
 
@@ -29,6 +30,9 @@ class IdentityMap(LinearMap):
 
     def svd(self) -> ThinSVD:
         return IdentitySVD(self.image_shape)
+
+    def planes(self) -> Planes:
+        return ChannelPlanes(self)
 
 
 class IdentitySVD(ThinSVD):

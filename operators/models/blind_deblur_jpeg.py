@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import Annotated, Any, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 from torch import Tensor
@@ -13,70 +14,119 @@ from torch import Tensor
 from operators.blind import BlindBlur
 from operators.errors import FileKindError, ShapeError
 from operators.files import ARRAYS, described, kind_of
-from operators.jpeg import CoefficientScale, as_tensor, read_jpeg, standard_tables, transform_for, transform_of
-from operators.maps import LinearMap
+from operators.jpeg import (
+    FACTORS,
+    CoefficientScale,
+    JPEGCoefficients,
+    Subsampling,
+    as_tensor,
+    read_jpeg,
+    standard_tables,
+    subsampling_of,
+    transform_for,
+    transform_of,
+)
+from operators.jpeg.cells import Transform
 from operators.model import MODEL_CONFIG
 from operators.noise.jpeg import JPEGNoise
 from operators.shapes import ImageShape
 
 MAX_FILE_PIXELS = 2**20
 Table = Annotated[list[list[Annotated[int, Field(ge=1, le=65535)]]], Field(min_length=8, max_length=8)]
+KINDS = {1: "grey", 3: "colour"}
 
 
 @dataclass(frozen=True, config=MODEL_CONFIG)
 class BlindDeblurJPEG(BlindBlur):
-    """y = JPEG(kernel * x + noise_std e): the integer coefficients of a JPEG file whose image is x, blurred with circular edges.
+    """y = JPEG(kernel * x + noise): the integer coefficients of a JPEG file whose image is x, blurred with circular edges.
+
+    Images are grey (1, H, W) or RGB (3, H, W), of whole blocks: H and W multiples of 8, or of 16 along a side that ``subsampling`` halves.
+    The noise is white of ``noise_std`` in what JPEG transforms: the grey image, or Y, Cb and Cr of an RGB image, subsampled. y has shape
+    (H / 8, W / 8, 8, 8) for a grey image, indexed by vertical, then horizontal frequency; for an RGB image it is flat, all coefficients
+    of Y in this order, then of Cb, then of Cr.
 
     Without ``kernel`` the blur is unknown, one of the 33 x 33 kernels of the prior ``kernels-33``, and the posterior holds images and
-    kernels; [[1]] is JPEG alone. ``table`` is the file's quantisation table; without it, the standard one at ``quality``. Grey images
-    (1, H, W) whose sides are multiples of 8, at least 40 with an unknown kernel; y has shape (H / 8, W / 8, 8, 8), indexed by vertical,
-    then horizontal frequency. Raises :class:`operators.ShapeError` otherwise.
+    kernels; images are then at least 32 x 32. [[1]] is JPEG alone. ``table`` (grey or Y) and ``chroma_tables`` (Cb, Cr) are the file's
+    quantisation tables; without them, the standard ones at ``quality``. Raises :class:`operators.ShapeError` for what does not fit.
     """
 
     name: ClassVar[str] = "blind_deblur_jpeg"
-    summary: ClassVar[str] = "A JPEG file of a blurred image, with unknown or known blur, by its quantised coefficients"
+    summary: ClassVar[str] = "A JPEG file (grey or colour) of a blurred image, with unknown or known blur, by its quantised coefficients"
     takes: ClassVar[str] = "the .jpg file itself, or the array of its coefficients"
 
     image_shape: ImageShape
     noise_std: Annotated[
-        float, Field(ge=0, le=10, allow_inf_nan=False, description="standard deviation of the noise before JPEG, in [-1, 1] scale")
+        float,
+        Field(
+            ge=0,
+            le=10,
+            allow_inf_nan=False,
+            description="standard deviation of the noise before JPEG, in [-1, 1] scale; of a colour image in Y, Cb and Cr",
+        ),
     ] = 0.02
     quality: Annotated[int, Field(ge=1, le=100, description="JPEG quality, where no table is given")] = 50
-    table: Annotated[Table | None, Field(description="the file's own 8 x 8 quantisation table")] = None
+    table: Annotated[Table | None, Field(description="the file's own 8 x 8 quantisation table, of a colour image that of Y")] = None
+    chroma_tables: Annotated[
+        list[Table] | None, Field(min_length=2, max_length=2, description="a colour file's own tables of Cb and Cr")
+    ] = None
+    subsampling: Annotated[Subsampling, Field(description="of Cb and Cr in a colour file; a .jpg file tells its own")] = "4:4:4"
     kernel: Annotated[list[list[float]] | None, Field(description="the blur, rows of numbers with odd sides; unknown if not given")] = None
 
     def __post_init__(self) -> None:
-        if self.image_shape[0] != 1:
-            raise ShapeError(
-                f"expected grey images (1, H, W), got {tuple(self.image_shape)}; a colour JPEG needs a prior for colour images"
-            )
-        if self.table is not None and any(len(row) != 8 for row in self.table):
-            raise ShapeError(f"expected a table of 8 rows of 8 numbers, got rows of {[len(row) for row in self.table]}")
+        if self.image_shape[0] not in KINDS:
+            raise ShapeError(f"expected grey images (1, H, W) or RGB images (3, H, W), got {tuple(self.image_shape)}")
+        if self.image_shape[0] == 1 and (self.chroma_tables is not None or self.subsampling != "4:4:4"):
+            raise ShapeError(f"chroma_tables and subsampling are of colour images (3, H, W), got grey ones {tuple(self.image_shape)}")
+        for table in [self.table, *(self.chroma_tables or [])]:
+            if table is not None and any(len(row) != 8 for row in table):
+                raise ShapeError(f"expected a table of 8 rows of 8 numbers, got rows of {[len(row) for row in table]}")
         self.check_blur()
         _ = self.transform
 
     @cached_property
-    def transform(self) -> LinearMap:
-        """The orthonormal block DCT."""
-        return transform_for(self.image_shape)
+    def transform(self) -> Transform:
+        """The orthonormal block DCT, of RGB images after their YCbCr and its averages."""
+        return transform_for(self.image_shape, FACTORS[self.subsampling])
 
     @cached_property
     def noise(self) -> JPEGNoise:
         """Noise, then rounding of the coefficients."""
-        table = standard_tables(self.quality)[0] if self.table is None else np.array(self.table, dtype=np.int32)
-        return JPEGNoise(self.noise_std, CoefficientScale.of(self.transform, [table]))  # type: ignore[arg-type]  # grey: a BlockDCT
+        return JPEGNoise(self.noise_std, CoefficientScale.of(self.transform, self._tables()))
+
+    def _tables(self) -> list[NDArray[np.int32]]:
+        luma, chroma = standard_tables(self.quality)
+        blue, red = self.chroma_tables or (None, None)
+        pairs = [(self.table, luma), (blue, chroma), (red, chroma)]
+        tables = [standard if own is None else np.array(own, np.int32) for own, standard in pairs]
+        return tables[: self.image_shape[0]]
+
+    def simulate(self, x: Tensor, seed: int) -> Tensor:
+        """As for every forward model, with the transform in double precision: single precision takes some edges for the next cell."""
+        return super().simulate(x.double(), seed).to(x.dtype)
 
     @classmethod
     def read_file(cls, content: bytes, image_shape: ImageShape) -> tuple[Tensor, dict[str, Any]] | None:
-        """A JPEG file's coefficients, and its table as the parameter ``table``; None for an array, which may hold such coefficients."""
+        """A JPEG file's coefficients, and its tables and subsampling as parameters; None for an array, which may hold them."""
         kind = kind_of(content)
         if kind in ARRAYS:
             return None
         if kind != "JPEG":
             raise FileKindError(f"expected {cls.takes}, got {described(content)}; a picture saved anew has lost the coefficients")
         jpeg = read_jpeg(content, max_pixels=MAX_FILE_PIXELS)
-        came = (len(jpeg.components), jpeg.height, jpeg.width)
-        if came != tuple(image_shape):
-            hint = "; save it as greyscale" if len(jpeg.components) > 1 else ""
-            raise ShapeError(f"expected a JPEG file of an image {tuple(image_shape)}, got one of {came}{hint}")
-        return as_tensor(jpeg, transform_of(jpeg)), {"table": jpeg.components[0].quantisation.tolist()}
+        _check_fits(jpeg, image_shape)
+        luma, *chroma = (c.quantisation.tolist() for c in jpeg.components)
+        colour = {"chroma_tables": chroma, "subsampling": subsampling_of(jpeg)} if chroma else {}
+        return as_tensor(jpeg, transform_of(jpeg)), {"table": luma, **colour}
+
+
+def _check_fits(jpeg: JPEGCoefficients, image_shape: ImageShape) -> None:
+    """Raise :class:`ShapeError` unless the file's image is one of ``image_shape``."""
+    came = (len(jpeg.components), jpeg.height, jpeg.width)
+    if came == tuple(image_shape):
+        return
+    hint, channels = "", image_shape[0]
+    if came[0] != channels:
+        hint = f": a {KINDS[came[0]]} file needs a prior for {KINDS[came[0]]} images" + (
+            ", or save it as greyscale" if channels == 1 else ""
+        )
+    raise ShapeError(f"expected a JPEG file of an image {tuple(image_shape)}, got one of {came}{hint}")

@@ -1,11 +1,14 @@
 """JPEG files as measurements: from the upload to the result."""
 
 import json
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from starlette.testclient import TestClient
 
+from app.api import create_app
 from app.jobs import Spec
 from app.problem import build_model
 from app.results import write_result
@@ -13,15 +16,16 @@ from app.worker.solve import Solution
 from dpnp import DPnP, Posterior
 from operators.jpeg import read_jpeg
 from tests.app.answers import files_of, problem
-from tests.app.helpers import npy, picture, post, spec
-from tests.app.tiny import SIZE
+from tests.app.conftest import MakeSettings
+from tests.app.helpers import Idle, npy, picture, post, spec
+from tests.app.tiny import SIZE, write_tiny_prior
 
 JPEG_ALONE = {"name": "blind_deblur_jpeg", "kernel": [[1]]}
 
 
-def jpeg(channels: int = 1, size: int = SIZE) -> bytes:
+def jpeg(channels: int = 1, size: int = SIZE, **options: Any) -> bytes:
     shape = (size, size) if channels == 1 else (size, size, 3)
-    return picture(np.random.default_rng(0).integers(0, 256, shape).astype(np.uint8), "JPEG", quality=40)
+    return picture(np.random.default_rng(0).integers(0, 256, shape).astype(np.uint8), "JPEG", quality=40, **options)
 
 
 def test_a_files_own_coefficients_and_table_are_the_measurement(client: TestClient) -> None:
@@ -30,6 +34,30 @@ def test_a_files_own_coefficients_and_table_are_the_measurement(client: TestClie
     (component,) = read_jpeg(content).components
     assert job["spec"]["operator"] == {**JPEG_ALONE, "table": component.quantisation.tolist()}
     np.testing.assert_array_equal(files_of(client).measurement(job["id"]), component.coefficients)
+
+
+@pytest.mark.parametrize(("name", "subsampling"), [("4:4:4", 0), ("4:2:0", 2)])
+def test_a_colour_files_own_coefficients_tables_and_subsampling_are_the_measurement(
+    make_settings: MakeSettings, priors_dir: Path, name: str, subsampling: int
+) -> None:
+    if not (priors_dir / "rgb-16").exists():
+        write_tiny_prior(priors_dir / "rgb-16", channels=3, size=16)
+    content = jpeg(3, 16, subsampling=subsampling)
+    with TestClient(create_app(make_settings(), engine=Idle())) as client:
+        job = post(client, content, given=spec(operator=JPEG_ALONE, prior="rgb-16")).json()
+        components = read_jpeg(content).components
+        luma, *chroma = (c.quantisation.tolist() for c in components)
+        assert job["spec"]["operator"] == {**JPEG_ALONE, "table": luma, "chroma_tables": chroma, "subsampling": name}
+        measurement = files_of(client).measurement(job["id"])
+    np.testing.assert_array_equal(measurement, np.concatenate([c.coefficients.ravel() for c in components]))
+
+
+def test_colour_files_and_grey_priors_and_the_reverse_are_422(client: TestClient) -> None:
+    grey, colour = (spec(operator=JPEG_ALONE, prior=prior) for prior in ("tiny", "tiny-rgb"))
+    assert "a colour file needs a prior for colour images" in problem(post(client, jpeg(3), given=grey), 422)["detail"]
+    assert "a grey file needs a prior for grey images" in problem(post(client, jpeg(1), given=colour), 422)["detail"]
+    four_to_one = jpeg(3).replace(b"\x11\x08\x00\x08\x00\x08\x03\x01\x22", b"\x11\x08\x00\x08\x00\x08\x03\x01\x41")
+    assert "4:2:0, got sampling" in problem(post(client, four_to_one, given=colour), 422)["detail"]
 
 
 @pytest.mark.parametrize(("content", "words"), [(jpeg(3), "greyscale"), (jpeg(1, 16), "(1, 16, 16)"), (jpeg()[:-30], "end")])

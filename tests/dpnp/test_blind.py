@@ -96,3 +96,38 @@ def test_another_model_with_an_unknown_blur_needs_nothing_more(problem):
     for other in (LogisticQuantised(), TwoNumbers()):
         with pytest.raises(dpnp.UnsupportedError, match="unknown kernel"):
             dpnp.sample(prior, other, torch.ones(other.measurement_shape), sampler=SAMPLER)
+
+
+class Smooth:
+    """A stationary Gaussian prior of RGB images on a torus, far cheaper than its covariance matrix."""
+
+    image_shape, device, dtype = (3, 32, 32), torch.device("cpu"), torch.float32
+
+    def __init__(self):
+        f = torch.fft.fftfreq(32)
+        self.power = 300 * torch.exp(-150 * (f[:, None].square() + f.square())) * 0.2 + 1e-3
+
+    def denoise(self, x, sigma):
+        return torch.fft.ifft2(torch.fft.fft2(x) * self.power / (self.power + sigma.reshape(-1, 1, 1, 1) ** 2)).real
+
+    def sample(self, seed):
+        noise = torch.randn(self.image_shape, generator=torch.Generator().manual_seed(seed))
+        return torch.fft.ifft2(torch.fft.fft2(noise) * self.power.sqrt()).real
+
+
+@pytest.mark.parametrize("subsampling", ["4:2:0", "4:4:4"])
+def test_colour_images_of_32_pixels_and_their_kernels_explain_the_file(subsampling):
+    prior, model = Smooth(), operators.BlindDeblurJPEG(Smooth.image_shape, noise_std=0.1, quality=60, subsampling=subsampling)
+    truth = prior.sample(0)
+    y = model.simulate(truth, seed=0)
+    sampler = dpnp.DPnP(n_iterations=8, denoising_steps=2)
+    posterior = dpnp.sample(prior, model, y, sampler=sampler, n_samples=2)
+    alone = dpnp.sample(prior, model, y, sampler=sampler, n_samples=1)
+    kernels = posterior.hidden["kernel"]
+    assert kernels.shape == (2, 33, 33)
+    assert torch.allclose(kernels.sum((1, 2)), torch.ones(2), atol=1e-5)
+    assert torch.allclose(alone.hidden["kernel"][0], kernels[0], atol=1e-5)
+    assert posterior.diagnostics["data_residual"] < 2.5, "1 at the truth; the last eta adds its blur"
+    assert model.given(posterior.hidden).residual(posterior.samples.flip(1), y).min() > 1.3 * posterior.diagnostics["data_residual"]
+    colours = (posterior.samples.mean((2, 3)) - truth.mean((1, 2))).abs()
+    assert colours.max() < 0.15, "blur leaves the mean colour, JPEG nearly"

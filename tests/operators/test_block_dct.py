@@ -67,6 +67,25 @@ def test_the_colour_transform_and_its_adjoint_are_their_matrices(subsampling):
     assert a.row_gram is None
     assert a.svd() is None
     assert torch.equal(a.joined(a.components(y)), y)
+    planes = a.planes()
+    x = torch.randn(2, *a.image_shape, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    energy = sum(plane.square().sum() for plane in planes.project(y))
+    assert torch.allclose(energy, y.square().sum()), "a rotation"
+    full = torch.einsum("pc,bchw->pbhw", planes.full.value, x)
+    averaged = torch.einsum("pc,bchw->pbhw", planes.averaged.value, x).unflatten(-1, (-1, planes.box[1]))
+    averaged = averaged.mean(-1).unflatten(-2, (-1, planes.box[0])).mean(-2)
+    for found, plane in zip(planes.project(a(x)), [*full, *averaged], strict=True):
+        assert torch.allclose(found, plane)
+    marked = planes.spread(torch.tensor([[1.0, 2.0, 3.0]]).double())
+    assert [c.unique().tolist() for c in a.components(marked)] == [[1], [2], [3]]
+
+
+@pytest.mark.parametrize("subsampling", SUBSAMPLINGS)
+def test_the_colour_transforms_largest_singular_value(subsampling):
+    across, down = subsampling
+    matrix = torch.from_numpy(colour_matrix(8 * down, 8 * across, across, down))
+    largest = ColourBlockDCT((3, 8 * down, 8 * across), subsampling).largest_singular_value()
+    assert largest**2 == pytest.approx(torch.linalg.eigvalsh(matrix @ matrix.T).max().item(), rel=1e-6)
 
 
 @pytest.mark.parametrize(("build", "shape"), [(BlockDCT, (1, 12, 16)), (BlockDCT, (3, 16, 16)), (ColourBlockDCT, (1, 16, 16))])

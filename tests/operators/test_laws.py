@@ -10,7 +10,7 @@ from operators.noise import GaussianNoise, PoissonNoise, SeparableNoise
 from tests.operators.toy_physics import MatrixPhysics
 
 SHAPES = [(1, 16, 16), (3, 8, 24)]
-NOT_WITHOUT = ("blind_deblur_jpeg",)  # has laws only with a known kernel, and grey images
+NOT_WITHOUT = ("blind_deblur_jpeg",)  # has laws only with a known kernel, and images of whole blocks
 KERNEL = [[0, 0.1, 0], [0.2, 0.4, 0.1], [0, 0.2, 0]]
 VARIANTS: dict[str, list[dict]] = {
     "blind_deblur_jpeg": [{"kernel": KERNEL}, {"kernel": [[1]], "noise_std": 0.1, "table": [[20] * 8] * 8}],
@@ -30,11 +30,21 @@ VARIANTS: dict[str, list[dict]] = {
     "quantization": [{"dither": "gaussian"}, {"bits": 3, "dither": "gaussian", "tau": 0.1}, {"bits": 2, "tau": 0.2}, {"looks": 3}],
 }
 """Parameters to try besides the defaults, for models whose parameters change the law."""
+COLOUR: dict[str, list[tuple[dict, tuple[int, int, int]]]] = {
+    "blind_deblur_jpeg": [
+        ({"kernel": [[1]]}, (3, 8, 16)),
+        ({"kernel": KERNEL, "subsampling": "4:2:0"}, (3, 16, 16)),
+        ({"kernel": KERNEL, "subsampling": "4:2:2", "noise_std": 0.1, "chroma_tables": [[[20] * 8] * 8, [[30] * 8] * 8]}, (3, 8, 16)),
+        ({"kernel": [[1]], "subsampling": "4:4:0", "quality": 80}, (3, 16, 8)),
+    ],
+}
+"""Parameters to try on colour images of their own shapes, for models that not every shape fits."""
 
 
 def cases() -> list:
     found = [(name, {}, shape) for name in operators.names() if name not in NOT_WITHOUT for shape in SHAPES]
     found += [(name, parameters, SHAPES[0]) for name, variants in VARIANTS.items() for parameters in variants]
+    found += [(name, parameters, shape) for name, variants in COLOUR.items() for parameters, shape in variants]
     return [pytest.param(operators.build(n, p, shape), id=f"{n}-{shape}-{p or ''}") for n, p, shape in found]
 
 
