@@ -76,6 +76,10 @@ class ForwardModel(ABC):
         """
         return None
 
+    def write_file(self, y: Tensor) -> tuple[str, bytes] | None:
+        """One measurement as a file that ``read_file`` understands: its suffix and content; None where there is no such kind."""
+        return None
+
     def unpack(self, array: Tensor) -> Tensor:
         """The measurement in a compact form that people keep it in, where the model knows one; else ``array`` as it is."""
         return array

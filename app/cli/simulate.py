@@ -16,9 +16,9 @@ def simulate(
     parameters: Parameters = None,
     prior: PriorName = None,
     seed: Seed = 0,
-    out: Annotated[Path, typer.Option(help="the measurement's file: .npy, or .npz with the mask beside it where there is one")] = Path(
-        "measurement.npy"
-    ),
+    out: Annotated[
+        Path, typer.Option(help="the measurement's file: .npy, .npz with the mask beside it where there is one, .jpg for blind_deblur_jpeg")
+    ] = Path("measurement.npy"),
 ) -> None:
     """Simulate a measurement of IMAGE, cropped about its centre and scaled to the prior's shape."""
     import numpy as np
@@ -39,8 +39,11 @@ def simulate(
         model = build_model(spec.operator, info.image_shape)
         picture = fit_image(decode(content, MAX_PIXELS, photograph=True), info.image_shape)
         measurement = model.simulate(torch.from_numpy(np.ascontiguousarray(picture)), seed)
+        own = model.write_file(measurement) if out.suffix.lower() == ".jpg" else None
     with output_errors(out), open(out, "wb") as stream:
-        if out.suffix.lower() == ".npz":
+        if own is not None:
+            stream.write(own[1])
+        elif out.suffix.lower() == ".npz":
             operators.save_measurement(stream, model, measurement)
         else:
             np.save(stream, measurement.numpy(), allow_pickle=False)

@@ -14,6 +14,7 @@ from operators.jpeg.errors import (
 from operators.jpeg.quality import standard_tables
 from operators.jpeg.reader import read_jpeg
 from operators.jpeg.subsampling import FACTORS, Subsampling, subsampling_of
+from operators.jpeg.writer import write_jpeg
 
 __all__ = [
     "FACTORS",
@@ -34,4 +35,5 @@ __all__ = [
     "subsampling_of",
     "transform_for",
     "transform_of",
+    "write_jpeg",
 ]

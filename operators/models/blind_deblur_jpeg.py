@@ -17,6 +17,7 @@ from operators.files import ARRAYS, described, kind_of
 from operators.jpeg import (
     FACTORS,
     CoefficientScale,
+    Component,
     JPEGCoefficients,
     Subsampling,
     as_tensor,
@@ -25,6 +26,7 @@ from operators.jpeg import (
     subsampling_of,
     transform_for,
     transform_of,
+    write_jpeg,
 )
 from operators.jpeg.cells import Transform
 from operators.model import MODEL_CONFIG
@@ -117,6 +119,16 @@ class BlindDeblurJPEG(BlindBlur):
         luma, *chroma = (c.quantisation.tolist() for c in jpeg.components)
         colour = {"chroma_tables": chroma, "subsampling": subsampling_of(jpeg)} if chroma else {}
         return as_tensor(jpeg, transform_of(jpeg)), {"table": luma, **colour}
+
+    def write_file(self, y: Tensor) -> tuple[str, bytes]:
+        """A JPEG file with the coefficients ``y``. Raises :class:`operators.ShapeError`, or :class:`operators.MeasurementError` for
+        coefficients that are no whole numbers, or larger than those of 8-bit images can be.
+        """
+        self.check_measurement(y)
+        grids = [c[0].cpu().numpy().astype(np.int32) for c in self.transform.components(y[None])]
+        samplings = [FACTORS[self.subsampling], (1, 1), (1, 1)]
+        components = tuple(Component(*parts) for parts in zip(grids, self._tables(), samplings[: len(grids)], strict=True))
+        return ".jpg", write_jpeg(JPEGCoefficients(components, *self.image_shape[1:]))
 
 
 def _check_fits(jpeg: JPEGCoefficients, image_shape: ImageShape) -> None:

@@ -32,6 +32,18 @@ def test_values_are_json_or_strings() -> None:
     }
 
 
+def test_simulate_writes_a_jpeg_file_that_sample_reads(dpnp: Dpnp, tmp_path: Path) -> None:
+    given = ("--operator", "blind_deblur_jpeg", "--set", "kernel=[[1]]")
+    assert dpnp("simulate", ASTRONAUT, *given, "--out", "y.jpg").exit_code == 0
+    assert dpnp("simulate", ASTRONAUT, *given, "--out", "y.npy").exit_code == 0
+    y, _ = operators.BlindDeblurJPEG.read_file((tmp_path / "y.jpg").read_bytes(), (1, SIZE, SIZE)) or (None, None)
+    np.testing.assert_array_equal(y, np.load(tmp_path / "y.npy"))
+    with Image.open(tmp_path / "y.jpg") as picture:
+        assert picture.size == (SIZE, SIZE)
+    done = dpnp("sample", "y.jpg", *given, *QUICK, "--out", "posterior")
+    assert done.exit_code == 0, done.output
+
+
 def test_simulate_writes_what_the_library_simulates(dpnp: Dpnp, tmp_path: Path) -> None:
     image = np.linspace(-1, 1, SIZE * SIZE, dtype=np.float32).reshape(1, SIZE, SIZE)
     np.save(tmp_path / "x.npy", image)
