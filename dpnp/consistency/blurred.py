@@ -11,6 +11,8 @@ from torch import Tensor
 from dpnp.consistency.base import Draw, Memory
 from dpnp.consistency.blurred_image import BlurredImage
 from dpnp.consistency.blurred_kernel import BlurredKernel
+from dpnp.consistency.blurred_walk import Evidence, Guess, KernelTarget, adapted, kernel_mass, trajectory
+from dpnp.consistency.fourier import BoxAverage, mixed, radial_power, spectrum
 from dpnp.priors.kernel_scale import image_to_kernel
 from dpnp.rng import SampleStreams
 from operators.maps import LinearMap, Planes
@@ -19,6 +21,7 @@ from operators.noise import CellNoise
 from operators.truncated import truncated_normal
 
 SWEEPS = 12
+TRAJECTORIES = 8
 LEAST_STD = 1e-4  # stands for no noise, where the conditionals would not move
 KERNEL_EVERY = 6  # sweeps between draws of the kernel, which cost the most
 
@@ -50,14 +53,18 @@ class BlurredCells:
     def draw(self, x_k: Tensor, eta: float, memory: Memory, streams: SampleStreams) -> Draw:
         """The chains' state after the sweeps, for the known kernel."""
         assert self.kernel is not None
+        return Draw(self.draw_image(x_k, self.kernel.to(x_k.device).expand(len(x_k), -1, -1), eta, streams), memory, {})
+
+    def draw_image(self, x_k: Tensor, kernel: Tensor, eta: float, streams: SampleStreams) -> Tensor:
+        """Images (B, C, H, W) after the sweeps, for kernels (B, s, s)."""
         near = x_k.double()
-        transfer = self.transfer(self.kernel.to(near)).expand(len(near), -1, -1)
+        transfer = self.transfer(kernel.double())
         p = self.signal(near, transfer, self._spread(eta, transfer), streams)
         x = self._image.draw(p, near, eta, self._std, transfer, streams)
         for _ in range(SWEEPS):
             p = self.signal(x, transfer, self._spread(0.0, transfer), streams)
             x = self._image.draw(p, near, eta, self._std, transfer, streams)
-        return Draw(x.to(x_k.dtype), memory, {})
+        return x.to(x_k.dtype)
 
     def draw_both(self, x_k: Tensor, kappa_k: Tensor, eta: float, eta_kernel: float, streams: SampleStreams) -> tuple[Tensor, Tensor]:
         """Images (B, C, H, W) and kernels as images (B, s, s) after the sweeps."""
@@ -73,6 +80,38 @@ class BlurredCells:
             if sweep % KERNEL_EVERY == KERNEL_EVERY - 1:
                 kappa = self._kernel.draw(p, x, near_kappa, eta_kernel, self._spread(0.0, transfer), streams)
         return x.to(x_k.dtype), kappa.to(kappa_k.dtype)
+
+    def draw_kernel(
+        self, x: Tensor, power: Tensor, kappa_k: Tensor, eta: float, log_step: Tensor, streams: SampleStreams
+    ) -> tuple[Tensor, Tensor]:
+        """Kernels as images (B, s, s) near ``kappa_k``, the image integrated out: it is ``x`` up to an error whose spectrum in the planes
+        is ``power`` (B, P, H, W). Trajectories of Hamiltonian Monte Carlo, their step adapted in the first half; and log(step) (B,).
+
+        The planes before rounding are drawn anew for every trajectory, with the error's correlations left out: in the conditionals with
+        them image and kernel hold each other fast, as a wide kernel leaves nothing in the cells of fine detail, and that asks for one.
+        """
+        x, power, near, kappa = x.double(), power.double(), kappa_k.double(), kappa_k.double()
+        guesses = self._guesses(x, power)
+        mass = kernel_mass(guesses, near, eta, self._std)
+        for k in range(TRAJECTORIES):
+            transfer = self.transfer(image_to_kernel(kappa))
+            p = self.signal(x, transfer, self._doubt(guesses, transfer), streams)
+            evidence = [
+                Evidence(g, spectrum(torch.stack(p[part], 1)), self._std) for g, (_, part) in zip(guesses, self._averages, strict=True)
+            ]
+            kappa, probability = trajectory(KernelTarget(evidence, near, eta), kappa, mass, log_step, streams)
+            log_step = adapted(log_step, probability) if k < TRAJECTORIES // 2 else log_step
+        return kappa.to(kappa_k.dtype), log_step
+
+    def power(self, x: Tensor) -> Tensor:
+        """The spectra (B, P, H, W), in the planes, of stationary images of which ``x`` (B, C, H, W) are draws."""
+        return radial_power(self._mixed(x))
+
+    def error(self, power: Tensor, eta: float) -> Tensor:
+        """The spectra of what is left of ``power`` once the image has been seen in noise of ``eta``."""
+        colours = torch.cat([self.planes.full.like(power), self.planes.averaged.like(power)])
+        noise = eta**2 * colours.square().sum(1).reshape(-1, 1, 1)
+        return power * noise / (power + noise)
 
     def transfer(self, kernel: Tensor) -> Tensor:
         """Transfer functions (..., H, W) of kernels (..., s, s)."""
@@ -93,6 +132,26 @@ class BlurredCells:
         """The noise's standard deviation in each plane (B, P), together with that of images known to ``eta``, correlations left out."""
         own = eta**2 * self._image.gains.like(transfer.real) * transfer.abs().square().flatten(1).mean(1, keepdim=True)
         return (own + self._std**2).sqrt()
+
+    def _guesses(self, x: Tensor, power: Tensor) -> list[Guess]:
+        sharp = spectrum(self._mixed(x))
+        return [Guess(average, sharp[:, part], power[:, part]) for average, part in self._averages]
+
+    def _doubt(self, guesses: list[Guess], transfer: Tensor) -> Tensor:
+        """The noise's standard deviation in each plane (B, P), together with that of the image's error, correlations left out."""
+        variances = [guess.blurred(transfer)[1].mean((-2, -1)) for guess in guesses]
+        return (torch.cat(variances, 1) + self._std**2).sqrt()
+
+    def _mixed(self, x: Tensor) -> Tensor:
+        """The planes (B, P, H, W) of images (B, C, H, W), none of them averaged."""
+        return mixed(torch.cat([self.planes.full.like(x), self.planes.averaged.like(x)]), x)
+
+    @cached_property
+    def _averages(self) -> list[tuple[BoxAverage, slice]]:
+        """The boxes of the planes, and which planes have them."""
+        sides, full = self.transform.image_shape[1:], len(self.planes.full.value)
+        whole = (BoxAverage((1, 1), *sides), slice(0, full))
+        return [whole, (BoxAverage(self.planes.box, *sides), slice(full, None))] if len(self.planes.averaged.value) else [whole]
 
     @cached_property
     def _image(self) -> BlurredImage:

@@ -53,3 +53,13 @@ class BoxAverage:
     def _added(self, x: Tensor) -> Tensor:
         down, across = self.box
         return x.unflatten(-1, (across, -1)).sum(-2).unflatten(-2, (down, -1)).sum(-3)
+
+
+def radial_power(x: Tensor) -> Tensor:
+    """Power spectra of images (..., H, W), averaged over rings of equal frequency: what one draw tells of a stationary, isotropic law."""
+    power = spectrum(x).abs().square()
+    height, width = x.shape[-2:]
+    down, across = (torch.fft.fftfreq(n, 1 / max(height, width), device=x.device, dtype=x.dtype) for n in (height, width))
+    ring = (down[:, None].square() + across.square()).sqrt().round().long().flatten()
+    sums = power.new_zeros(*power.shape[:-2], int(ring.max()) + 1).index_add_(-1, ring, power.flatten(-2))
+    return (sums / ring.bincount())[..., ring].reshape(power.shape)

@@ -9,6 +9,7 @@ from functools import cache
 import torch
 from torch import Tensor
 
+from dpnp.consistency.base import Memory
 from dpnp.consistency.blurred import BlurredCells
 from dpnp.denoising import DenoisingSampler
 from dpnp.priors.base import Prior
@@ -16,12 +17,11 @@ from dpnp.priors.kernel_scale import image_sum, image_to_kernel
 from dpnp.priors.load import load_prior
 from dpnp.rng import SampleStreams
 from dpnp.samplers.base import Info, State
-from dpnp.samplers.begin import begins_at_mean, prior_mean
+from dpnp.samplers.begin import FORGETTING_ETA, prior_mean
 
 KERNEL_PRIOR = "kernels-33"
-KERNEL_ETA_MAX = 1.0  # about the kernels' standard deviation as images: a wider start tells them nothing
-KERNEL_DECAY = 1.4  # of the kernel's eta as a power of the image's: a kernel's blur by eta hides more of the measurement than an image's
-SOFTENING = 0.35  # a typical kernel's root mean square gain: what eta becomes in the blurred image
+KERNEL_ETA_MAX, KERNEL_ETA_MIN = 1.5, 0.05  # a sharp kernel's peak is far above its image's range
+EXACT = 2.0  # times the last eta: below it image and kernel are drawn from their joint law
 KAPPA = "kernel_image"
 
 
@@ -33,12 +33,15 @@ def kernel_prior(device: str) -> Prior:
 
 @dataclass(frozen=True)
 class BlindKernel:
-    """One iteration: a consistency draw of image and kernel together, then a denoising draw of each with its own prior.
+    """One iteration: consistency draws of kernel and image, and a denoising draw of each with its own prior.
 
-    While eta is above its last value the noise of the measurement is taken for as much larger as an image blurred by eta makes it. At the
-    true noise level image and kernel confirm each other in the first iterations, whatever the kernel is, and the chain stays there.
+    Near the last eta the consistency draw is of both together. Above it the image is integrated out of the kernel's: given an image with
+    white noise of eta, as DPnP's own split has it, what explains a smooth measurement is a wide kernel, and by the time that the noise is
+    gone the image has been sharpened to fit. Natural images are smooth themselves, so the kernel is drawn where the image is its last
+    denoising draw up to an error whose spectrum is the prior's, seen in noise of eta. At first that is the prior's mean and spectrum.
 
-    State memory: ``kernel_image`` (B, 33, 33), the kernel in its prior's scale, and ``kernel``, the same as a blur kernel of sum 1.
+    State memory: ``kernel_image`` (B, 33, 33), the kernel in its prior's scale; ``kernel``, the same as a blur kernel of sum 1; ``power``,
+    the prior's spectrum; ``log_step`` (B,) of the kernel's draws.
     """
 
     prior: Prior
@@ -53,33 +56,53 @@ class BlindKernel:
 
     @property
     def nfe(self) -> int:
-        """Calls per sample of the image's denoiser; the kernel's is called as often, and once more."""
-        return self.total * self.denoising.calls + begins_at_mean(self.etas[0])
+        """Calls per sample of the image's denoiser: those of the iterations, of the mean and of one draw of the prior.
+
+        The kernel's is called as often, but for the mean.
+        """
+        return (self.total + 1) * self.denoising.calls + 1
 
     def init(self, streams: SampleStreams) -> State:
         """Standard normal images and kernel images; the first step draws the kernels from their prior."""
         size = self.consistency.kernel_size
-        kappa = streams.normal((size, size))
-        return State(0, streams.normal(self.prior.image_shape), {KAPPA: kappa, "kernel": as_kernel(kappa)})
+        kappa, x = streams.normal((size, size)), streams.normal(self.prior.image_shape)
+        memory = {
+            KAPPA: kappa,
+            "kernel": as_kernel(kappa),
+            "power": self.consistency.power(x),
+            "log_step": torch.full_like(x[:, 0, 0, 0], -1),
+        }
+        return State(0, x, memory)
 
     def step(self, state: State, streams: SampleStreams) -> tuple[State, Info]:
-        """PCS of both, then DDS of each, at this iteration's eta."""
-        eta = self.etas[state.step]
-        eta_kernel = min(eta, KERNEL_ETA_MAX) ** KERNEL_DECAY
-        x, kappa = state.x, state.memory[KAPPA]
-        if state.step == 0:
-            kappa = self._denoised(kappa, max(eta, 10 * KERNEL_ETA_MAX), streams)
-            x = prior_mean(self.prior, x) if begins_at_mean(eta) else x
-        x_half, kappa_half = self._softened(eta).draw_both(x, kappa, eta, eta_kernel, streams)
+        """PCS of kernel and image, then DDS of each, at this iteration's eta."""
+        eta, eta_kernel = self.etas[state.step], self._kernel_eta(state.step)
+        start = state.step == 0
+        x, memory = self._begin(state, streams) if start else (state.x, state.memory)
+        kappa, log_step = memory[KAPPA], memory["log_step"]
+        if eta <= EXACT * self.etas[-1] and not start:
+            x_half, kappa = self.consistency.draw_both(x, kappa, eta, eta_kernel, streams)
+            kappa = self._denoised(kappa, eta_kernel, streams)
+        else:
+            error = memory["power"] if start else self.consistency.error(memory["power"], self.etas[state.step - 1])
+            kappa, log_step = self.consistency.draw_kernel(x, error, kappa, eta_kernel, log_step, streams)
+            kappa = self._denoised(kappa, eta_kernel, streams)
+            x_half = self.consistency.draw_image(x, image_to_kernel(kappa), eta, streams)
         x = self.denoising.draw(self.prior, x_half, eta, streams)
-        kappa = self._denoised(kappa_half, eta_kernel, streams)
-        return replace(state, step=state.step + 1, x=x, memory={KAPPA: kappa, "kernel": as_kernel(kappa)}), {}
+        memory = {**memory, KAPPA: kappa, "kernel": as_kernel(kappa), "log_step": log_step}
+        return replace(state, step=state.step + 1, x=x, memory=memory), {}
 
-    def _softened(self, eta: float) -> BlurredCells:
-        """The consistency sampler under more noise: std² + c² (eta² - eta_last²), nothing more at the last eta."""
-        noise, gain = self.consistency.noise, self.consistency.transform.largest_singular_value() or 1.0
-        std = math.sqrt(noise.tau**2 + (SOFTENING * gain) ** 2 * max(eta**2 - self.etas[-1] ** 2, 0.0))
-        return replace(self.consistency, noise=noise.with_tau(std))
+    def _begin(self, state: State, streams: SampleStreams) -> tuple[Tensor, Memory]:
+        """The prior's mean, kernels from their prior, and the prior's spectrum about the mean by one draw."""
+        mean = prior_mean(self.prior, state.x)
+        power = self.consistency.power(self.denoising.draw(self.prior, mean, FORGETTING_ETA, streams) - mean)
+        return mean, {**state.memory, KAPPA: self._denoised(state.memory[KAPPA], FORGETTING_ETA, streams), "power": power}
+
+    def _kernel_eta(self, step: int) -> float:
+        """Falls from its own first value to its last as the image's eta does."""
+        first, last = math.log(self.etas[0]), math.log(self.etas[-1])
+        left = (math.log(self.etas[step]) - last) / (first - last) if first > last else 0.0
+        return KERNEL_ETA_MIN * (KERNEL_ETA_MAX / KERNEL_ETA_MIN) ** left
 
     def _denoised(self, kappa: Tensor, eta: float, streams: SampleStreams) -> Tensor:
         prior = kernel_prior(str(kappa.device))

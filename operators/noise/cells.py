@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -29,10 +28,6 @@ class CellNoise(SeparableNoise):
     @abstractmethod
     def cells(self, y: Tensor) -> tuple[Tensor, Tensor]:
         """Lower and upper ends of the cells, infinite where the quantiser saturates."""
-
-    def with_tau(self, tau: float) -> CellNoise:
-        """The same cells behind another amount of dither."""
-        return replace(self, tau=tau)  # type: ignore[type-var]  # every cell noise is a dataclass
 
     def sample(self, clean: Tensor, generator: torch.Generator) -> Tensor:
         noise = draw(clean.shape, self.dither, generator).to(clean.device)
