@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 import pytest
@@ -59,10 +60,10 @@ def test_a_key_in_flight_is_409_in_every_process(pair: tuple[TestClient, TestCli
     reached, go_on = threading.Event(), threading.Event()
     files = files_of(first)
 
-    def create(job_id: str, measurement: np.ndarray) -> None:
+    def create(*parts: Any) -> None:
         reached.set()
         assert go_on.wait(30)
-        type(files).create(files, job_id, measurement)
+        type(files).create(files, *parts)
 
     monkeypatch.setattr(files, "create", create)
     with ThreadPoolExecutor(1) as pool:

@@ -15,6 +15,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from app.uploads import NotAMeasurementError, TooDemandingError, TooManyPixelsError, UnreadableFileError, decode
+from app.uploads.decode import Decoded
 from app.uploads.sandbox import Sandbox
 from tests.app.answers import folders, problem
 from tests.app.helpers import MEASUREMENT, npy, picture, post, spec, until
@@ -166,14 +167,15 @@ def test_a_demanding_upload_is_413_and_leaves_nothing(client: TestClient, monkey
     def demanding(*_: object, **__: object) -> None:
         raise TooDemandingError("expected a file that can be decoded in 10 s and 512 MiB, got one that cannot")
 
-    monkeypatch.setattr(Sandbox, "decode", demanding)
+    monkeypatch.setattr(Sandbox, "decode_measurement", demanding)
     assert "10 s" in problem(post(client), 413)["detail"]
     assert folders(client) == []
 
 
 def test_uploads_leave_threads_to_the_other_calls(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
     released = threading.Event()
-    monkeypatch.setattr(Sandbox, "decode", lambda *_, **__: released.wait(60) and np.zeros((1, 2, 2), dtype=np.float32))
+    decoded = Decoded(np.zeros((1, 2, 2), dtype=np.float32))
+    monkeypatch.setattr(Sandbox, "decode_measurement", lambda *_, **__: released.wait(60) and decoded)
     uploads = [threading.Thread(target=post, args=[client]) for _ in range(50)]
     for upload in uploads:
         upload.start()
