@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import zipfile
+import zlib
 from collections.abc import Mapping
 from contextlib import nullcontext
 from pathlib import Path
@@ -45,7 +46,7 @@ def load_measurement(file: FilePath, name: str, parameters: Mapping[str, Any], i
         with open(file, "rb") as stream, np.load(stream, allow_pickle=False) as archive:
             arrays = dict(archive)
         y = torch.from_numpy(arrays.pop(MEASUREMENT))
-    except (KeyError, TypeError, ValueError, EOFError, zipfile.BadZipFile) as error:
+    except (KeyError, TypeError, ValueError, EOFError, RuntimeError, zlib.error, zipfile.BadZipFile) as error:
         raise MeasurementError(f"expected an .npz file of numbers with an array {MEASUREMENT!r}, got {Path(file).name}: {error}") from error
     if not y.is_floating_point():
         raise MeasurementError(f"expected floating point numbers in the array {MEASUREMENT!r} of {Path(file).name}, got {y.dtype}")

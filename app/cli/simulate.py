@@ -9,6 +9,8 @@ import typer
 
 from app.cli.options import Operator, Parameters, PriorName, Seed
 
+PICTURES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp", ".gif", ".bmp")
+
 
 def simulate(
     image: Annotated[Path, typer.Argument(help="a picture (.png, .jpg, .tif) or an array (.npy) in [-1, 1] scale")],
@@ -39,7 +41,8 @@ def simulate(
         model = build_model(spec.operator, info.image_shape)
         picture = fit_image(decode(content, MAX_PIXELS, photograph=True), info.image_shape)
         measurement = model.simulate(torch.from_numpy(np.ascontiguousarray(picture)), seed)
-        own = model.write_file(measurement) if out.suffix.lower() == ".jpg" else None
+        own = model.write_file(measurement) if out.suffix.lower() in (".jpg", ".jpeg") else None
+        check_suffix(out, own is not None, operator)
     with output_errors(out), open(out, "wb") as stream:
         if own is not None:
             stream.write(own[1])
@@ -48,3 +51,9 @@ def simulate(
         else:
             np.save(stream, measurement.numpy(), allow_pickle=False)
     typer.echo(f"{out}: {measurement.numpy().dtype} {tuple(measurement.shape)}")
+
+
+def check_suffix(out: Path, own: bool, operator: str) -> None:
+    """Refuse a picture's name where the measurement is written as an array."""
+    if not own and out.suffix.lower() in PICTURES:
+        raise typer.BadParameter(f"a measurement of {operator} cannot be written as {out.suffix}, got {out.name}", param_hint="--out")

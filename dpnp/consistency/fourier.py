@@ -32,7 +32,7 @@ class BoxAverage:
 
     @cached_property
     def response(self) -> Constant:
-        """h, (H, W) complex: mean |h|² is 1 / (down across)."""
+        """h, (H, W) complex: the sum of |h|² over aliases is 1 / (down across) on average."""
         down, across = self.box
         box = torch.zeros(self.height, self.width, dtype=torch.float64)
         box[:down, :across] = 1 / (down * across)

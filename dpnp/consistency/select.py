@@ -49,7 +49,7 @@ def blurred_cells(model: ForwardModel, y: Tensor) -> BlurredCells | None:
         transform, kernel, size = model.map, torch.ones(1, 1), 1
     else:
         return None
-    planes = transform.planes()
+    planes = transform.planes() if tuple(model.measurement_shape) == tuple(transform.output_shape) else None  # one look
     return None if planes is None else BlurredCells(transform, planes, noise, y, kernel, size)
 
 

@@ -38,7 +38,13 @@ class State:
         return {"step": self.step, "x": self.x.cpu(), "memory": {k: v.cpu() for k, v in self.memory.items()}, "kept": kept}
 
     def restored(self, saved: dict[str, Any]) -> State:
-        """The saved state, on this state's device."""
+        """The saved state, on this state's device.
+
+        Raises ``ValueError`` where it lacks what this kernel remembers, as another version's does.
+        """
+        if missing := self.memory.keys() - saved["memory"].keys():
+            there = ", ".join(sorted(saved["memory"])) or "nothing"
+            raise ValueError(f"expected a saved state with {', '.join(sorted(missing))}, got one with {there}")
         device = self.x.device
         memory = {k: v.to(device) for k, v in saved["memory"].items()}
         kept = None if saved["kept"] is None else saved["kept"].to(device)

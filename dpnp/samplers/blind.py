@@ -11,7 +11,7 @@ from torch import Tensor
 
 from dpnp.consistency.base import Memory
 from dpnp.consistency.blurred import BlurredCells
-from dpnp.denoising import DenoisingSampler
+from dpnp.denoising import DenoisingSampler, QuarterCircle
 from dpnp.priors.base import Prior
 from dpnp.priors.kernel_scale import image_sum, image_to_kernel
 from dpnp.priors.load import load_prior
@@ -22,13 +22,14 @@ from dpnp.samplers.begin import FORGETTING_ETA, prior_mean
 KERNEL_PRIOR = "kernels-33"
 KERNEL_ETA_MAX, KERNEL_ETA_MIN = 1.5, 0.05  # a sharp kernel's peak is far above its image's range
 EXACT = 2.0  # times the last eta: below it image and kernel are drawn from their joint law
+SPECTRUM = QuarterCircle(4)  # draws the image whose spectrum stands for the prior's
 KAPPA = "kernel_image"
 
 
 @cache
 def kernel_prior(device: str) -> Prior:
     """The shipped prior over kernels."""
-    return load_prior(KERNEL_PRIOR, device=device)
+    return load_prior(KERNEL_PRIOR, device, "float32")  # small: nothing to win by less
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ class BlindKernel:
 
         The kernel's is called as often, but for the mean.
         """
-        return (self.total + 1) * self.denoising.calls + 1
+        return self.total * self.denoising.calls + SPECTRUM.calls + 1
 
     def init(self, streams: SampleStreams) -> State:
         """Standard normal images and kernel images; the first step draws the kernels from their prior."""
@@ -70,7 +71,7 @@ class BlindKernel:
             KAPPA: kappa,
             "kernel": as_kernel(kappa),
             "power": self.consistency.power(x),
-            "log_step": torch.full_like(x[:, 0, 0, 0], -1),
+            "log_step": torch.full_like(x[:, 0, 0, 0], -1, dtype=torch.float64),
         }
         return State(0, x, memory)
 
@@ -95,7 +96,7 @@ class BlindKernel:
     def _begin(self, state: State, streams: SampleStreams) -> tuple[Tensor, Memory]:
         """The prior's mean, kernels from their prior, and the prior's spectrum about the mean by one draw."""
         mean = prior_mean(self.prior, state.x)
-        power = self.consistency.power(self.denoising.draw(self.prior, mean, FORGETTING_ETA, streams) - mean)
+        power = self.consistency.power(SPECTRUM.draw(self.prior, mean, FORGETTING_ETA, streams) - mean)
         return mean, {**state.memory, KAPPA: self._denoised(state.memory[KAPPA], FORGETTING_ETA, streams), "power": power}
 
     def _kernel_eta(self, step: int) -> float:

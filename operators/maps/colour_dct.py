@@ -26,9 +26,9 @@ def ycbcr_matrix() -> Tensor:
 class ColourBlockDCT(LinearMap):
     """a(x) = block DCTs of Y, Cb and Cr of an RGB image (3, H, W), chroma averaged over boxes first.
 
-    ``subsampling`` is (across, down): (1, 1) for 4:4:4, (2, 1) for 4:2:2, (2, 2) for 4:2:0. The output is flat: all coefficients of Y,
-    then Cb, then Cr, blocks in rows. Units are the image's, 127.5 grey levels each. Raises :class:`ShapeError` when 8 times the
-    subsampling does not divide the sides.
+    ``subsampling`` is (across, down): (1, 1) for 4:4:4, (2, 1) for 4:2:2, (1, 2) for 4:4:0, (2, 2) for 4:2:0. The output is flat: all
+    coefficients of Y, then Cb, then Cr, blocks in rows. Units are the image's, 127.5 grey levels each. Raises
+    :class:`ShapeError` when 8 times the subsampling does not divide the sides.
     """
 
     def __init__(self, image_shape: ImageShape, subsampling: tuple[int, int] = (1, 1)) -> None:

@@ -35,6 +35,9 @@ def test_values_are_json_or_strings() -> None:
 def test_simulate_writes_a_jpeg_file_that_sample_reads(dpnp: Dpnp, tmp_path: Path) -> None:
     given = ("--operator", "blind_deblur_jpeg", "--set", "kernel=[[1]]")
     assert dpnp("simulate", ASTRONAUT, *given, "--out", "y.jpg").exit_code == 0
+    wrong = dpnp("simulate", ASTRONAUT, *given, "--out", "y.png")
+    assert wrong.exit_code == 2
+    assert "cannot be written as .png" in " ".join(wrong.output.split())
     assert dpnp("simulate", ASTRONAUT, *given, "--out", "y.npy").exit_code == 0
     y, _ = operators.BlindDeblurJPEG.read_file((tmp_path / "y.jpg").read_bytes(), (1, SIZE, SIZE)) or (None, None)
     np.testing.assert_array_equal(y, np.load(tmp_path / "y.npy"))

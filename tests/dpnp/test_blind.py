@@ -61,6 +61,14 @@ def test_a_resumed_run_has_the_same_kernels(problem, posterior):
     assert torch.equal(second.posterior().hidden["kernel"], posterior.hidden["kernel"])
 
 
+def test_a_saved_state_without_what_the_kernel_draws_need_is_refused(problem):
+    run = dpnp.start(*problem, sampler=SAMPLER, n_samples=1)
+    saved = run.state_dict()
+    del saved["state"]["memory"]["power"]
+    with pytest.raises(ValueError, match="power"):
+        run.load_state_dict(saved)
+
+
 def test_the_shipped_prior_knows_kernels():
     """Better than any linear denoiser, with samples that are kernels: the floors are half a decibel under its card."""
     prior = dpnp.load_prior("kernels-33", device="cpu")
