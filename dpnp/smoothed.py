@@ -1,4 +1,8 @@
-"""log q_eta, q_eta = e^L * N(0, eta² I): the likelihood smoothed by eta, which weights a population of chains."""
+"""log q_eta, q_eta = e^L * N(0, eta² I): the likelihood smoothed by eta, which weights a population of chains.
+
+With ``split`` L is the likelihood of the noise that eta leaves (docs/mathematics.md): q_eta is then e^L itself up to the eta at which
+nothing is left.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +16,7 @@ from torch import Tensor
 from dpnp.rng import SampleStreams
 from operators import ForwardModel
 from operators.maps import LinearMap, ThinSVD, without_offset
-from operators.noise import GaussianNoise, SeparableNoise
+from operators.noise import GaussianNoise, SeparableNoise, variance_left
 
 
 class SmoothedLikelihood(Protocol):
@@ -30,12 +34,14 @@ class GaussianSmoothed:
     svd: ThinSVD
     y: Tensor
     std: float
+    split: bool = False
 
     def log_density(self, x: Tensor, eta: float) -> Tensor:
         """log q_eta(x), (B,), with its normalising constant."""
         s = self.svd.singular_values.like(x)
         inside = self.svd.project_measurement(self.y[None])
-        variance = self.std**2 + (eta * s).square()
+        smoothing = (eta * s).square()
+        variance = variance_left(self.std**2, smoothing if self.split else torch.zeros_like(s)) + smoothing
         misfit = ((inside - s * self.svd.project(x)).abs().square() / variance).flatten(1).sum(1)
         outside = (self.y.square().sum() - inside.abs().square().sum()).clamp_min(0) / self.std**2
         log_det = variance.log().sum() + (self.y.numel() - s.numel()) * math.log(self.std**2)
@@ -57,13 +63,16 @@ class SeparableSmoothed:
     noise: SeparableNoise
     y: Tensor
     row_gram: float
+    split: bool = False
 
     def log_density(self, x: Tensor, eta: float) -> Tensor:
         """log q_eta(x), (B,)."""
         y, clean = self.y[None], self.map(x)
         if eta == 0:
             return self.noise.log_prob(y, clean)
-        return self.noise.smoothed_log_prob_entries(y, clean, eta * math.sqrt(self.row_gram)).flatten(1).sum(1)
+        std = eta * math.sqrt(self.row_gram)
+        noise = self.noise.without(std) if self.split else self.noise
+        return noise.smoothed_log_prob_entries(y, clean, std).flatten(1).sum(1)
 
     def log_ratio(self, x: Tensor, eta: float, eta_next: float, streams: SampleStreams) -> Tensor:
         """Exact to the quadrature; draws nothing."""
@@ -93,13 +102,13 @@ class MonteCarloSmoothed:
         return torch.logsumexp(torch.stack(after), 0) - torch.logsumexp(torch.stack(before), 0)
 
 
-def smoothed_likelihood(model: ForwardModel, y: Tensor, draws: int) -> SmoothedLikelihood:
-    """The closed form or quadrature where the structure allows it, else Monte Carlo with ``draws`` pairs."""
+def smoothed_likelihood(model: ForwardModel, y: Tensor, draws: int, split: bool = False) -> SmoothedLikelihood:
+    """The closed form or quadrature where the structure allows it, else Monte Carlo with ``draws`` pairs, which knows no ``split``."""
     linear = model.map.linear_part()
     if linear is not None and isinstance(model.noise, GaussianNoise):
         svd = linear.svd()
         if svd is not None:
-            return GaussianSmoothed(svd, without_offset(model.map, y), model.noise.std)
+            return GaussianSmoothed(svd, without_offset(model.map, y), model.noise.std, split)
     if isinstance(model.map, LinearMap) and model.map.row_gram is not None and isinstance(model.noise, SeparableNoise):
-        return SeparableSmoothed(model.map, model.noise, y, model.map.row_gram)
+        return SeparableSmoothed(model.map, model.noise, y, model.map.row_gram, split)
     return MonteCarloSmoothed(model, y, draws)

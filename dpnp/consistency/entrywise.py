@@ -20,6 +20,10 @@ from operators.truncated import truncated_normal
 class EntryLaw(Protocol):
     """Draws of independent entries v ~ N(mean, std²) p(y | v)."""
 
+    def without(self, std: float) -> EntryLaw:
+        """The law for a noise without a Gaussian part of ``std``."""
+        ...
+
     def draw(self, y: Tensor, mean: Tensor, std: float, streams: SampleStreams) -> Tensor:
         """One draw per entry of ``mean`` (B, ...)."""
         ...
@@ -30,13 +34,14 @@ class EntrywiseExact:
     """x ~ exp(L(x; y) - |x - x_k|²/(2 eta²)) in one draw, no chain.
 
     In the range of A^T the target is a law of v = A x with independent entries, v ~ N(A x_k, c eta²) p(y | v); outside it is
-    N(x_k, eta² I).
+    N(x_k, eta² I). With ``split`` the noise is what a Gaussian part of std sqrt(c) eta leaves of it (docs/mathematics.md).
     """
 
     map: LinearMap
     row_gram: float
     law: EntryLaw
     y: Tensor
+    split: bool = False
 
     def init(self, n: int) -> Memory:
         """Exact draws remember nothing."""
@@ -45,7 +50,9 @@ class EntrywiseExact:
     def draw(self, x_k: Tensor, eta: float, memory: Memory, streams: SampleStreams) -> Draw:
         """One exact draw per image of ``x_k`` (B, C, H, W)."""
         x = x_k + eta * streams.normal(tuple(x_k.shape[1:]))
-        v = self.law.draw(self.y[None], self.map(x_k), eta * math.sqrt(self.row_gram), streams)
+        std = eta * math.sqrt(self.row_gram)
+        law = self.law.without(std) if self.split else self.law
+        v = law.draw(self.y[None], self.map(x_k), std, streams)
         return Draw(x + self.map.adjoint(v - self.map(x)) / self.row_gram, memory, {})
 
 
@@ -54,6 +61,10 @@ class Augmented:
     """Gaussian dither: w = v + tau e is a truncated normal in y's cell, and v given w is Gaussian."""
 
     noise: CellNoise
+
+    def without(self, std: float) -> Augmented:
+        """With less dither."""
+        return Augmented(self.noise.without(std))
 
     def draw(self, y: Tensor, mean: Tensor, std: float, streams: SampleStreams) -> Tensor:
         """One draw per entry."""

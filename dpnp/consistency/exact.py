@@ -12,6 +12,7 @@ from dpnp.consistency.base import Draw, Memory
 from dpnp.errors import DivergedError
 from dpnp.rng import SampleStreams
 from operators.maps import LinearMap, ThinSVD
+from operators.noise import variance_left
 
 CG_TOLERANCE = {torch.float32: 1e-5, torch.float64: 1e-10}
 CG_MAX_ITERATIONS = 1000
@@ -22,12 +23,14 @@ class SpectralGaussian:
     """N(mean, (I/eta² + A^T A/std²)^-1) through the thin SVD A = U diag(s) V^T.
 
     A prior draw x_k + eta e is right outside the range of V; inside it, each coefficient is an independent Gaussian with precision
-    1/eta² + s²/std², for which the same e is rescaled.
+    1/eta² + s²/std², for which the same e is rescaled. With ``split`` std² is, coefficient by coefficient, what (eta s)² leaves of it
+    (docs/mathematics.md).
     """
 
     svd: ThinSVD
     y: Tensor
     std: float
+    split: bool = False
 
     def init(self, n: int) -> Memory:
         """Exact draws remember nothing."""
@@ -38,8 +41,9 @@ class SpectralGaussian:
         s = self.svd.singular_values.like(x_k)
         e = streams.normal(tuple(x_k.shape[1:]))
         c_k, c_e = self.svd.project(x_k), self.svd.project(e)
-        precision = 1 / eta**2 + (s / self.std).square()
-        mean = (c_k / eta**2 + s * self.svd.project_measurement(self.y[None]) / self.std**2) / precision
+        variance = variance_left(self.std**2, (eta * s).square() if self.split else torch.zeros_like(s))
+        precision = 1 / eta**2 + s.square() / variance
+        mean = (c_k / eta**2 + s * self.svd.project_measurement(self.y[None]) / variance) / precision
         inside = mean + c_e / precision.sqrt()
         return Draw(x_k + eta * e + self.svd.lift(inside - c_k - eta * c_e), memory, {})
 

@@ -117,6 +117,10 @@ class LogConcave:
 
     noise: SeparableNoise
 
+    def without(self, std: float) -> LogConcave:
+        """For the noise without a Gaussian part of ``std``."""
+        return LogConcave(self.noise.without(std))
+
     def draw(self, y: Tensor, mean: Tensor, std: float, streams: SampleStreams) -> Tensor:
         """One draw per entry of ``mean`` (B, ...). Raises :class:`dpnp.DivergedError` when an entry is never accepted."""
         target = Target(self.noise, y, mean, std)

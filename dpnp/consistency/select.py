@@ -24,16 +24,16 @@ from operators.noise import CellNoise, GaussianNoise, SeparableNoise
 Consistency = Literal["auto", "exact", "mala"]
 
 
-def exact_sampler(model: ForwardModel, y: Tensor) -> ConsistencySampler | None:
-    """An exact sampler where the structure allows one, else None."""
+def exact_sampler(model: ForwardModel, y: Tensor, split: bool = False) -> ConsistencySampler | None:
+    """An exact sampler where the structure allows one, else None. ``split`` where the sampler can."""
     map, noise, linear = model.map, model.noise, model.map.linear_part()
     if linear is not None and isinstance(noise, GaussianNoise):
         svd, y = linear.svd(), without_offset(map, y)
-        return PerturbAndSolve(linear, y, noise.std) if svd is None else SpectralGaussian(svd, y, noise.std)
+        return PerturbAndSolve(linear, y, noise.std) if svd is None else SpectralGaussian(svd, y, noise.std, split)
     if not isinstance(map, LinearMap) or map.row_gram is None or not isinstance(noise, SeparableNoise):
         return None
     law = entry_law(noise, model.measurement_shape == map.output_shape)
-    return None if law is None else EntrywiseExact(map, map.row_gram, law, y)
+    return None if law is None else EntrywiseExact(map, map.row_gram, law, y, split)
 
 
 def blurred_cells(model: ForwardModel, y: Tensor) -> BlurredCells | None:
@@ -53,12 +53,19 @@ def blurred_cells(model: ForwardModel, y: Tensor) -> BlurredCells | None:
     return None if planes is None else BlurredCells(transform, planes, noise, y, kernel, size)
 
 
-def consistency_sampler(model: ForwardModel, y: Tensor, kind: Consistency, mala_steps: int) -> ConsistencySampler:
+def splits(sampler: ConsistencySampler) -> bool:
+    """Whether ``sampler`` takes eta out of the measurement's noise."""
+    return isinstance(sampler, (SpectralGaussian, EntrywiseExact)) and sampler.split
+
+
+def consistency_sampler(model: ForwardModel, y: Tensor, kind: Consistency, mala_steps: int, split: bool = False) -> ConsistencySampler:
     """The sampler of ``kind``; "auto" is exact where possible, else Gibbs where the structure allows, else MALA.
+
+    ``split`` takes eta out of the measurement's noise where the sampler can: through a thin SVD, and entry by entry.
 
     Raises :class:`dpnp.UnsupportedError` when "exact" is asked of a model without the structure for it.
     """
-    exact = None if kind == "mala" else exact_sampler(model, y)
+    exact = None if kind == "mala" else exact_sampler(model, y, split)
     if exact is not None:
         return exact
     if kind == "exact":

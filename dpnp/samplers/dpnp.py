@@ -11,7 +11,7 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor
 
 from dpnp.consistency import Consistency, ConsistencySampler, consistency_sampler
-from dpnp.consistency.select import blurred_cells
+from dpnp.consistency.select import blurred_cells, splits
 from dpnp.denoising import AncestralSDE, DenoisingSampler, QuarterCircle
 from dpnp.errors import UnsupportedError
 from dpnp.priors.base import Prior
@@ -38,7 +38,10 @@ class DPnP(Sampler):
     - PCS  x_{k+1/2} ~ exp(L(x; y) - |x - x_k|² / (2 eta²)), by ``consistency``;
     - DDS  x_{k+1} ~ exp(log p(x) - |x - x_{k+1/2}|² / (2 eta²)), by ``denoising`` in ``denoising_steps`` denoiser calls.
 
-    At constant eta the stationary law is pi_eta ∝ p(x) (e^L * N(0, eta² I))(x): the likelihood is blurred by eta. An ``eta_max`` far
+    At constant eta the stationary law is pi_eta ∝ p(x) (e^L * N(0, eta² I))(x): the likelihood is blurred by eta. ``split_noise`` makes
+    up for that: L is then the likelihood of the noise without the Gaussian part that eta brings (docs/mathematics.md), so that pi_eta is
+    p(x | y) itself as long as eta, seen through the map, is smaller than the noise. That needs linear maps with Gaussian noise and a
+    thin SVD, or one-bit and n-bit cells behind a map with orthogonal rows; elsewhere it changes nothing. An ``eta_max`` far
     above the data's standard deviation makes the first iteration a draw from the prior; from a smaller one the chains remember that they
     began at the prior's mean, which costs one more denoiser call. Neither needs a warm start by another method.
 
@@ -62,6 +65,9 @@ class DPnP(Sampler):
     denoising: Annotated[Literal["ddim", "ddpm"], Field(description="DDS by the probability-flow ODE or by the reverse SDE")] = "ddim"
     denoising_steps: Annotated[int, Field(ge=1, le=1000, description="denoiser calls per iteration")] = 6
     ode_method: Annotated[Literal["ab2", "euler"], Field(description="integrator of DDS-DDIM")] = "ab2"
+    split_noise: Annotated[
+        bool, Field(description="count eta as a part of the measurement's noise where its law allows, instead of adding it")
+    ] = True
     consistency: Annotated[Consistency, Field(description="PCS: exact where the structure allows, or MALA")] = "auto"
     mala_steps: Annotated[int, Field(ge=2, le=2000, description="Metropolis-adjusted steps per iteration, where MALA is used")] = 40
     resampling: Annotated[Literal["none", "smc"], Field(description="smc: the samples are particles of one population")] = "none"
@@ -95,10 +101,11 @@ class DPnP(Sampler):
         denoising: DenoisingSampler = QuarterCircle(steps, self.ode_method) if self.denoising == "ddim" else AncestralSDE(steps)
         if model.hidden:
             return self._blind(prior, model, y, denoising, etas)
-        chains = DPnPKernel(prior, consistency_sampler(model, y, self.consistency, self.mala_steps), denoising, etas)
+        consistency = consistency_sampler(model, y, self.consistency, self.mala_steps, self.split_noise)
+        chains = DPnPKernel(prior, consistency, denoising, etas)
         if self.resampling == "none":
             return chains if self.draws_per_chain == 1 else LongRun(chains, self.n_iterations + self.burn_in, self.thinning)
-        smoothed = smoothed_likelihood(model, y, self.smoothing_draws)
+        smoothed = smoothed_likelihood(model, y, self.smoothing_draws, splits(consistency))
         return PopulationKernel(chains, self._eta_choice(etas, smoothed), smoothed, self.correction == "importance")
 
     def _blind(self, prior: Prior, model: ForwardModel, y: Tensor, denoising: DenoisingSampler, etas: list[float]) -> Kernel:

@@ -13,6 +13,9 @@ from torch.special import log_ndtr
 Dither = Literal["logistic", "gaussian"]
 
 DITHER_STD: dict[Dither, float] = {"logistic": math.pi / math.sqrt(3), "gaussian": 1.0}
+NORMAL_STD: dict[Dither, float] = {"logistic": math.sqrt(2.5), "gaussian": 1.0}
+"""The normal that is nearest to the dither where images are: a logistic's own tails, beyond three units, are longer."""
+
 FAR = 1e6  # stands for infinity in units of the dither, so that gradients stay numbers
 
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import Annotated, Literal
+from dataclasses import dataclass, replace
+from typing import Annotated, Literal, Self
 
 import pydantic.dataclasses
 import torch
 from pydantic import Field
 from torch import Tensor
 
-from operators.noise.base import SeparableNoise
+from operators.noise.base import STAYS, SeparableNoise
 from operators.parts import PART_CONFIG, NoisePart
 
 
@@ -30,6 +30,9 @@ class GaussianNoise(SeparableNoise):
 
     def smoothed_log_prob_entries(self, y: Tensor, clean: Tensor, std: float) -> Tensor:
         return GaussianNoise(math.hypot(self.std, std)).log_prob_entries(y, clean)
+
+    def without(self, std: float) -> Self:
+        return replace(self, std=math.sqrt(max(self.std**2 - std**2, STAYS * self.std**2)))
 
     def deviance(self, y: Tensor, clean: Tensor) -> Tensor:
         return ((y - clean) / self.std).square().flatten(1).sum(1)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self
 
 from torch import Tensor
 
@@ -34,6 +35,9 @@ class JPEGNoise(CellNoise):
 
     def cells(self, y: Tensor) -> tuple[Tensor, Tensor]:
         return self.scaling.cells(y)
+
+    def without(self, std: float) -> Self:
+        return replace(self, tau=self.tau_without(std))
 
     def misfit(self, y: Tensor, clean: Tensor) -> Tensor:
         """From the mean square, given y, of the noise that was added before rounding: tau² in expectation."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import Annotated, Literal
+from dataclasses import dataclass, replace
+from typing import Annotated, Literal, Self
 
 import pydantic.dataclasses
 import torch
@@ -74,6 +74,10 @@ class Quantizer(CellNoise):
         if self.looks == 1:
             return super().smoothed_log_prob_entries(y, clean, std)
         return self._integrate(y, clean, std)
+
+    def without(self, std: float) -> Self:
+        """Of one look: several share what moves the signal, but not their dithers."""
+        return replace(self, tau=self.tau_without(std)) if self.looks == 1 else self
 
     def misfit(self, y: Tensor, clean: Tensor) -> Tensor:
         clean = clean if self.looks == 1 else clean[:, None]

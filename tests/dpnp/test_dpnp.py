@@ -10,12 +10,13 @@ from pydantic import ValidationError
 
 import dpnp
 import operators
-from bench._problems import LinearProblem, gaussian_prior, mixture_prior, moments
+from bench._problems import LinearProblem, condition, gaussian_prior, mixture_prior, moments
 from dpnp.samplers.begin import prior_mean
 from dpnp.schedule import default_eta_min, geometric
-from tests.statistics import assert_moments, mean_z
+from tests.statistics import assert_moments, covariance_z, mean_z
 
-CONSTANT = {"eta_max": 0.5, "eta_min": 0.5, "n_iterations": 15}
+CONSTANT = {"eta_max": 0.5, "eta_min": 0.5, "n_iterations": 15, "split_noise": False}
+SPLIT = {"eta_max": 0.25, "eta_min": 0.25, "n_iterations": 25}  # the noise has room for 0.3 / 1.13
 
 
 @pytest.fixture
@@ -41,6 +42,28 @@ def test_pi_eta_is_told_from_the_posterior(problem):
     """The test above has power: pi_eta and the posterior differ by more than its tolerance."""
     post = dpnp.sample(problem.prior, problem.model, problem.y, sampler=dpnp.DPnP(**CONSTANT, denoising_steps=16), n_samples=4000)
     assert mean_z(post.samples.flatten(1), moments(problem.posterior)[0]).max() > 6
+
+
+@pytest.mark.parametrize("options", [{"denoising_steps": 16}, {"denoising": "ddpm", "denoising_steps": 40}], ids=["ddim", "ddpm"])
+def test_with_the_noise_split_the_law_is_the_posterior(problem, options):
+    post = dpnp.sample(problem.prior, problem.model, problem.y, sampler=dpnp.DPnP(**SPLIT, **options), n_samples=2000)
+    assert_moments(post.samples, *moments(problem.posterior))
+
+
+def test_without_the_split_it_is_told_from_the_posterior(problem):
+    """The test above has power."""
+    sampler = dpnp.DPnP(**SPLIT, denoising_steps=16, split_noise=False)
+    post = dpnp.sample(problem.prior, problem.model, problem.y, sampler=sampler, n_samples=8000)
+    assert covariance_z(post.samples.flatten(1), moments(problem.posterior)[1]).max() > 6
+
+
+def test_beyond_the_noise_the_blur_is_what_the_split_cannot_take(problem):
+    """Along singular values s with eta s > std the noise is eta s (and the tenth of std that stays), along the others std."""
+    post = dpnp.sample(problem.prior, problem.model, problem.y, sampler=dpnp.DPnP(**CONSTANT | {"split_noise": True}), n_samples=2000)
+    u, s, _ = torch.linalg.svd(problem.model.matrix, full_matrices=False)
+    variance = (0.09 - 0.25 * s.square()).clamp_min(0.0009) + 0.25 * s.square()
+    exact = condition(problem.prior, problem.model.matrix, problem.y, u @ variance.diag() @ u.T)
+    assert_moments(post.samples, *moments(exact))
 
 
 def test_annealing_reaches_the_posterior_of_a_unimodal_problem(problem):
@@ -199,9 +222,9 @@ def test_the_schedule_is_geometric_from_max_to_min(problem):
     assert etas == pytest.approx([8, 4, 2, 1, 0.5])
     assert geometric(8.0, 0.5, 1) == [0.5]
     gain = torch.linalg.matrix_norm(problem.model.matrix, 2).item()
-    assert default_eta_min(problem.model) == pytest.approx(min(0.15 / gain, 0.15)), "half the noise level in the measurement"
+    assert default_eta_min(problem.model) == pytest.approx(min(0.15 / gain, 0.25)), "half the noise level in the measurement"
     assert default_eta_min(operators.Linear(100 * torch.eye(4), 0.1, (1, 1, 4))) == 0.05
-    assert default_eta_min(operators.Linear(0 * torch.eye(4) + 1e-3, 0.1, (1, 1, 4))) == 0.15
+    assert default_eta_min(operators.Linear(0 * torch.eye(4) + 1e-3, 0.1, (1, 1, 4))) == 0.25
 
 
 def test_the_posterior_summarises_its_samples():

@@ -30,11 +30,11 @@ def draw(model, y, eta, n, seed=0):
     return sampler.draw(X_K.expand(n, *SHAPE), eta, sampler.init(n), streams).x
 
 
-def exact_moments(model, y, eta):
+def exact_moments(noise, y, eta):
     """Mean and variance of every pixel by the trapezoidal rule."""
     grid = torch.linspace(-20, 20, 20_001, dtype=torch.float64) * eta
     x = X_K + grid.reshape(-1, 1, 1, 1)
-    log_density = model.noise.log_prob_entries(y[None], x) - 0.5 * (grid.reshape(-1, 1, 1, 1) / eta).square()
+    log_density = noise.log_prob_entries(y[None], x) - 0.5 * (grid.reshape(-1, 1, 1, 1) / eta).square()
     weights = torch.softmax(log_density, dim=0)
     mean = (weights * x).sum(0)
     return mean.flatten(), (weights * (x - mean).square()).sum(0).flatten()
@@ -47,7 +47,19 @@ def test_draws_follow_the_target(parameters, law, eta):
     y = model.simulate(-X_K / 2, seed=0)
     assert isinstance(consistency_sampler(model, y, "auto", 40).law, law)
     x = draw(model, y, eta, 3000).flatten(1)
-    mean, variance = exact_moments(model, y, eta)
+    mean, variance = exact_moments(model.noise, y, eta)
+    assert mean_z(x, mean).max() < 4.5
+    assert mean_z((x - mean).square(), variance).max() < 4.5
+
+
+@pytest.mark.parametrize("eta", [0.1, 0.6])
+@pytest.mark.parametrize("parameters", [{"dither": "gaussian"}, {}, {"looks": 4}])
+def test_with_the_split_draws_see_the_noise_that_is_left(parameters, eta):
+    model = operators.Quantization(image_shape=SHAPE, **parameters)
+    y = model.simulate(-X_K / 2, seed=0)
+    sampler = consistency_sampler(model, y, "exact", 40, split=True)
+    x = sampler.draw(X_K.expand(3000, *SHAPE), eta, {}, SampleStreams(0, range(3000), dtype=torch.float64)).x.flatten(1)
+    mean, variance = exact_moments(model.noise.without(eta), y, eta)
     assert mean_z(x, mean).max() < 4.5
     assert mean_z((x - mean).square(), variance).max() < 4.5
 

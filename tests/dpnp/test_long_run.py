@@ -18,7 +18,15 @@ def problem():
 
 
 def long_run(problem, chains=8, **options):
-    settings = {"n_iterations": 10, "eta_min": ETA, "denoising_steps": 16, "burn_in": 20, "draws_per_chain": 60, "thinning": 2}
+    settings = {
+        "n_iterations": 10,
+        "eta_min": ETA,
+        "denoising_steps": 16,
+        "burn_in": 20,
+        "draws_per_chain": 60,
+        "thinning": 2,
+        "split_noise": False,
+    }
     return dpnp.sample(problem.prior, problem.model, problem.y, sampler=dpnp.DPnP(**{**settings, **options}), n_samples=chains)
 
 

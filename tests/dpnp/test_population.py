@@ -109,6 +109,10 @@ def test_the_closed_form_is_the_gaussian_convolution(problem):
         covariance = 0.09 * torch.eye(len(a), dtype=torch.float64) + eta**2 * a @ a.T
         oracle = torch.distributions.MultivariateNormal(x.flatten(1) @ a.T, covariance).log_prob(problem.y)
         assert torch.allclose(smoothed.log_density(x, eta), oracle, rtol=1e-9)
+    room = 0.3 / torch.linalg.matrix_norm(a, 2).item()
+    split = smoothed_likelihood(problem.model, problem.y, draws=1, split=True)
+    assert torch.allclose(split.log_density(x, 0.9 * room), problem.model.log_likelihood(x, problem.y)), "eta is a part of the noise"
+    assert torch.allclose(split.log_density(x, 99 * room), smoothed.log_density(x, (99**2 - 0.99) ** 0.5 * room)), "and stands for it"
     assert torch.allclose(smoothed.log_density(x, 0.0), problem.model.log_likelihood(x, problem.y))
 
 

@@ -162,6 +162,22 @@ def test_separable_noise_sums_over_entries_and_smooths_by_quadrature(model):
         )
 
 
+@pytest.mark.parametrize("model", distinct_noises())
+def test_what_is_taken_out_of_a_noise_and_what_is_left_are_that_noise(model):
+    if not isinstance(model.noise, SeparableNoise):
+        pytest.skip("not separable")
+    std = 0.4 * getattr(model.noise, "tau", model.noise.scale)
+    left = model.noise.without(std)
+    if left is model.noise:
+        pytest.skip("has no Gaussian part")
+    x = images(model.image_shape, 1)
+    y, clean = model.simulate(x, seed=3), model.map(x)
+    together, whole = left.smoothed_log_prob_entries(y, clean, std), model.noise.log_prob_entries(y, clean)
+    assert left.scale < model.noise.scale or left.scale == 0
+    assert torch.allclose(together.exp(), whole.exp(), atol=2e-3 if getattr(model.noise, "dither", "") == "logistic" else 1e-9)
+    assert model.noise.without(1e3 * std).log_prob_entries(y, clean).isfinite().all(), "a hundredth of the variance stays"
+
+
 @LAWS
 def test_wrong_shapes_and_values_are_named(model):
     good = tuple(model.measurement_shape)
