@@ -9,7 +9,7 @@ from torch import Tensor
 MIN_DRAWS = 4  # per chain, for split R-hat
 MAX_PIXELS = 256  # pixels that the mixing diagnostics look at, evenly spaced
 R_HAT_LIMIT, ESS_PER_CHAIN = 1.01, 50.0
-ACCEPTANCE_RANGE = (0.2, 0.95)
+LEAST_ACCEPTANCE = 0.2  # a high one is no doubt: steps start large, and HMC's are bounded
 RESIDUAL_RANGE = (0.5, 1.5)
 DEGENERATE = 0.1  # of the population
 
@@ -46,10 +46,12 @@ def doubts(numbers: Mapping[str, float], chains: int) -> list[str]:
             f"few effective draws: {numbers['ess_bulk_min']:.0f} at the worst pixel for {chains} chains ({ESS_PER_CHAIN:.0f} each are"
             " recommended); use more draws_per_chain or thinning"
         )
-    low, high = ACCEPTANCE_RANGE
-    acceptance = numbers.get("acceptance")
-    if acceptance is not None and not low <= acceptance <= high:
-        found.append(f"MALA accepts {acceptance:.0%} of its steps ({low:.0%} to {high:.0%} is healthy); use more mala_steps to adapt")
+    acceptance = numbers.get("acceptance", 1.0)
+    if acceptance < LEAST_ACCEPTANCE:
+        found.append(
+            f"the consistency chains accept {acceptance:.0%} of their steps (at least {LEAST_ACCEPTANCE:.0%} is healthy);"
+            " use more mala_steps"
+        )
     residual = numbers["data_residual"]
     if not RESIDUAL_RANGE[0] <= residual <= RESIDUAL_RANGE[1]:
         found.append(f"the samples do not fit the measurement as its noise level says: a residual of {residual:.2f} instead of 1")

@@ -67,6 +67,10 @@ class ForwardModel(ABC):
         """The model with its unknowns filled in, one value per image of a batch; itself when it has none."""
         return self
 
+    def with_noise(self, noise: NoiseModel) -> ForwardModel:
+        """The same physics seen in another noise."""
+        return _Renoised(self, noise)
+
     @classmethod
     def read_file(cls, content: bytes, image_shape: ImageShape) -> tuple[Tensor, dict[str, Any]] | None:
         """A measurement and parameters from a kind of file that only this model understands; None for any other file.
@@ -122,3 +126,16 @@ class ForwardModel(ABC):
         """The parameters as JSON, without ``image_shape``: what :func:`operators.build` takes."""
         values = TypeAdapter(type(self)).dump_python(self, mode="json")
         return {key: value for key, value in values.items() if key != "image_shape"}
+
+
+class _Renoised(ForwardModel):
+    def __init__(self, model: ForwardModel, noise: NoiseModel) -> None:
+        self.image_shape, self._map, self._noise = model.image_shape, model.map, noise
+
+    @property
+    def map(self) -> Map:
+        return self._map
+
+    @property
+    def noise(self) -> NoiseModel:
+        return self._noise

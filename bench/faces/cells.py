@@ -38,7 +38,7 @@ class Bench:
     def cell(self, model: ForwardModel, method: Method, scored: Tensor, tuning: Tensor) -> tuple[dict[str, Any], Tensor]:
         """Means over the faces that did not diverge, and the samples (faces, n, C, H, W), NaN where they did."""
         step = self.step_size(model, method, tuning) if method.tunable else None
-        sampler = method.sampler(self.calls, step or 1.0)
+        sampler = method.sampler(model, self.calls, step or 1.0)
         rows, samples = [], torch.full((len(scored), self.samples, *model.image_shape), torch.nan)
         for i, face in enumerate(tqdm(scored, desc="faces", leave=False)):
             try:
@@ -78,7 +78,7 @@ class Bench:
 
     def step_size_cost(self, model: ForwardModel, method: Method, faces: Tensor, step: float) -> float:
         """Mean LPIPS of one sample for each of ``faces``; infinite when a chain diverges."""
-        sampler = method.sampler(self.calls, step)
+        sampler = method.sampler(model, self.calls, step)
         try:
             solved = [self.solve(model, sampler, face, 9000 + i, 1)[0] for i, face in enumerate(faces)]
         except dpnp.DivergedError:

@@ -8,31 +8,39 @@ from dataclasses import dataclass, replace
 import dpnp
 from dpnp import Posterior
 from dpnp.samplers import Sampler
+from operators import ForwardModel
 
-DPNP = dpnp.DPnP(n_iterations=20, denoising_steps=4)
+
+def dpnp_for(model: ForwardModel) -> dpnp.DPnP:
+    """About 80 denoiser calls: long denoising draws where consistency draws are exact, more of them where they are Markov chains."""
+    if model.hidden:
+        return dpnp.DPnP(n_iterations=20, denoising_steps=4)
+    if model.map.linear_part() is None:
+        return dpnp.DPnP(n_iterations=27, denoising_steps=3)
+    return dpnp.DPnP(n_iterations=13, denoising_steps=6)
 
 
 @dataclass(frozen=True)
 class Method:
-    """``sampler(calls, step_size)``: ``calls`` is the baselines' number of denoiser calls; DPnP has its own and no step size.
+    """``sampler(model, calls, step_size)``: ``calls`` is the baselines' number of denoiser calls; DPnP has its own and no step size.
 
     ``blind`` says whether the method has a row where something is unknown beside the image.
     """
 
-    sampler: Callable[[int, float], Sampler]
+    sampler: Callable[[ForwardModel, int, float], Sampler]
     tunable: bool = False
     blind: bool = False
 
 
 METHODS = {
-    "DPnP-DDIM": Method(lambda calls, step: DPNP, blind=True),
-    "DPnP-DDPM": Method(lambda calls, step: replace(DPNP, denoising="ddpm")),
-    "DPS": Method(lambda calls, step: dpnp.DPS(n_steps=calls, step_size=step), tunable=True, blind=True),
-    "LGD-MC": Method(lambda calls, step: dpnp.LGDMC(n_steps=calls, step_size=step), tunable=True),
+    "DPnP-DDIM": Method(lambda model, calls, step: dpnp_for(model), blind=True),
+    "DPnP-DDPM": Method(lambda model, calls, step: replace(dpnp_for(model), denoising="ddpm")),
+    "DPS": Method(lambda model, calls, step: dpnp.DPS(n_steps=calls, step_size=step), tunable=True, blind=True),
+    "LGD-MC": Method(lambda model, calls, step: dpnp.LGDMC(n_steps=calls, step_size=step), tunable=True),
 }
 
 
 def gradient_calls(sampler: Sampler, post: Posterior) -> float:
-    """Gradients per sample over the run: of the likelihood through the denoiser (baselines), or of the likelihood alone (MALA)."""
+    """Gradients per sample over the run: of the likelihood through the denoiser (baselines), or of the likelihood alone (HMC)."""
     last = post.diagnostics.get("gradient_calls", 0.0)
     return last * sampler.n_iterations if isinstance(sampler, dpnp.DPnP) else last

@@ -9,20 +9,12 @@ from torch import Tensor
 
 from dpnp.consistency.base import Draw, Memory
 from dpnp.consistency.metric import FLAT, Metric
+from dpnp.consistency.point import Point, evaluate, select, signed, squares
 from dpnp.rng import SampleStreams
 from operators import ForwardModel
 
 TARGET_ACCEPTANCE = 0.57
 ADAPTATION = 2.0  # gain of the Robbins-Monro recursion on log(step)
-
-
-@dataclass(frozen=True)
-class Point:
-    """A state of the chains: images, log-likelihoods (B,) and their gradients."""
-
-    x: Tensor
-    log_likelihood: Tensor
-    gradient: Tensor
 
 
 @dataclass(frozen=True)
@@ -34,7 +26,7 @@ class MALA:
     ``x' ~ N(x - (1 - r) P U'(x), (1 - r²) P)``.
     It is accepted with the true Metropolis-Hastings ratio, per chain. During the first ``adapt`` share of the ``steps`` of a call log t
     of each chain is driven towards an acceptance of 57% (Roberts & Rosenthal 1998), then frozen, so that the rest of the call is a
-    Markov chain with the exact invariant law. Exact as ``steps`` grows.
+    Markov chain with the exact invariant law. Exact as ``steps`` grows. Where the map is even the sign is drawn at last.
     """
 
     model: ForwardModel
@@ -51,7 +43,7 @@ class MALA:
     def draw(self, x_k: Tensor, eta: float, memory: Memory, streams: SampleStreams) -> Draw:
         """The chains' state after ``steps`` steps from ``x_k`` (B, C, H, W). Info: ``acceptance`` after adaptation."""
         log_time = memory["log_time"]
-        point = self.evaluate(x_k)
+        point = evaluate(self.model, self.y, x_k)
         adapting = int(self.adapt * self.steps)
         accepted = torch.zeros_like(log_time)
         for k in range(self.steps):
@@ -61,46 +53,26 @@ class MALA:
             else:
                 accepted += probability
         info = {"acceptance": accepted / (self.steps - adapting), "gradient_calls": torch.full_like(accepted, self.steps + 1)}
-        return Draw(point.x, {"log_time": log_time}, info)
-
-    def evaluate(self, x: Tensor) -> Point:
-        """Log-likelihood and gradient at ``x``."""
-        with torch.enable_grad():
-            leaf = x.detach().requires_grad_(True)
-            value = self.model.log_likelihood(leaf, self.y)
-            (gradient,) = torch.autograd.grad(value.sum(), leaf)
-        return Point(leaf.detach(), value.detach(), gradient)
+        x = signed(point.x, x_k, eta, streams) if self.model.map.even else point.x
+        return Draw(x, {"log_time": log_time}, info)
 
     def step(self, point: Point, x_k: Tensor, eta: float, log_time: Tensor, streams: SampleStreams) -> tuple[Point, Tensor]:
         """One Metropolis-adjusted step; returns the new point and the acceptance probabilities (B,)."""
         move = -torch.expm1(-log_time.exp()).reshape(-1, 1, 1, 1)
         spread = torch.sqrt(-torch.expm1(-2 * log_time.exp())).reshape(-1, 1, 1, 1)
         forward = streams.normal(tuple(x_k.shape[1:]))
-        proposal = self.evaluate(self._mean(point, x_k, eta, move) + spread * self.metric.power(forward, 0.5, eta))
+        proposal = evaluate(self.model, self.y, self._mean(point, x_k, eta, move) + spread * self.metric.power(forward, 0.5, eta))
         backward = self.metric.power(point.x - self._mean(proposal, x_k, eta, move), -0.5, eta) / spread
         log_ratio = (
             proposal.log_likelihood
             - point.log_likelihood
-            + 0.5 * _norms(point.x - x_k) / eta**2
-            - 0.5 * _norms(proposal.x - x_k) / eta**2
-            + 0.5 * (_norms(forward) - _norms(backward))
+            + 0.5 * squares(point.x - x_k) / eta**2
+            - 0.5 * squares(proposal.x - x_k) / eta**2
+            + 0.5 * (squares(forward) - squares(backward))
         )
         probability = torch.nan_to_num(log_ratio, nan=-torch.inf).clamp_max(0).exp()
         accept = (streams.uniform() < probability) | (not self.metropolis)
-        return _select(accept, proposal, point), probability
+        return select(accept, proposal, point), probability
 
     def _mean(self, point: Point, x_k: Tensor, eta: float, move: Tensor) -> Tensor:
         return point.x + move * self.metric.power(point.gradient - (point.x - x_k) / eta**2, 1.0, eta)
-
-
-def _norms(x: Tensor) -> Tensor:
-    return x.square().flatten(1).sum(1)
-
-
-def _select(accept: Tensor, new: Point, old: Point) -> Point:
-    wide = accept.reshape(-1, 1, 1, 1)
-    return Point(
-        torch.where(wide, new.x, old.x),
-        torch.where(accept, new.log_likelihood, old.log_likelihood),
-        torch.where(wide, new.gradient, old.gradient),
-    )

@@ -1,8 +1,10 @@
-"""Preconditioners of MALA: the shape of the consistency target, as far as the forward model's structure tells it."""
+"""Preconditioners of HMC and MALA: the shape of the consistency target, as far as the forward model's structure tells it."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
 from torch import Tensor
@@ -30,13 +32,19 @@ class FlatMetric:
 
 @dataclass(frozen=True)
 class DiagonalMetric:
-    """G is diagonal; ``curvature`` (C, H, W)."""
+    """G = ``gram`` / scale², diagonal, ``gram`` (C, H, W)."""
 
-    curvature: Constant
+    gram: Constant
+    scale: float
+
+    @cached_property
+    def gain(self) -> float:
+        """Root of the largest entry."""
+        return math.sqrt(self.gram.value.max().item())
 
     def power(self, v: Tensor, exponent: float, eta: float) -> Tensor:
         """Pixel by pixel."""
-        return (1 / eta**2 + self.curvature.like(v)) ** -exponent * v
+        return (1 / eta**2 + self.gram.like(v) / self.scale**2) ** -exponent * v
 
 
 @dataclass(frozen=True)
@@ -63,4 +71,4 @@ def metric_for(model: ForwardModel) -> Metric:
     if svd is not None:
         return SpectralMetric(svd, model.noise.scale)
     diagonal = model.map.gram_diagonal()
-    return FLAT if diagonal is None else DiagonalMetric(Constant(diagonal / model.noise.scale**2))
+    return FLAT if diagonal is None else DiagonalMetric(Constant(diagonal), model.noise.scale)

@@ -11,8 +11,10 @@ from dpnp.consistency.base import ConsistencySampler
 from dpnp.consistency.blurred import BlurredCells
 from dpnp.consistency.entrywise import EntrywiseExact, entry_law
 from dpnp.consistency.exact import PerturbAndSolve, SpectralGaussian
+from dpnp.consistency.hmc import HMC, LEAPS
 from dpnp.consistency.mala import MALA
-from dpnp.consistency.metric import metric_for
+from dpnp.consistency.metric import DiagonalMetric, metric_for
+from dpnp.consistency.split import SplitChains
 from dpnp.errors import UnsupportedError
 from operators import ForwardModel
 from operators.blind import BlindBlur
@@ -55,13 +57,14 @@ def blurred_cells(model: ForwardModel, y: Tensor) -> BlurredCells | None:
 
 def splits(sampler: ConsistencySampler) -> bool:
     """Whether ``sampler`` takes eta out of the measurement's noise."""
-    return isinstance(sampler, (SpectralGaussian, EntrywiseExact)) and sampler.split
+    return isinstance(sampler, SplitChains) or (isinstance(sampler, (SpectralGaussian, EntrywiseExact)) and sampler.split)
 
 
 def consistency_sampler(model: ForwardModel, y: Tensor, kind: Consistency, mala_steps: int, split: bool = False) -> ConsistencySampler:
-    """The sampler of ``kind``; "auto" is exact where possible, else Gibbs where the structure allows, else MALA.
+    """The sampler of ``kind``; "auto" is exact where possible, else Gibbs where the structure allows, else HMC.
 
-    ``split`` takes eta out of the measurement's noise where the sampler can: through a thin SVD, and entry by entry.
+    ``split`` takes eta out of the measurement's noise where the sampler can: through a thin SVD, entry by entry, and to first order behind
+    a map that is not linear but knows its Jacobian's size.
 
     Raises :class:`dpnp.UnsupportedError` when "exact" is asked of a model without the structure for it.
     """
@@ -73,4 +76,8 @@ def consistency_sampler(model: ForwardModel, y: Tensor, kind: Consistency, mala_
     gibbs = None if kind == "mala" else blurred_cells(model, y)
     if gibbs is not None:
         return gibbs
-    return MALA(model, y, steps=mala_steps, metric=metric_for(model))
+    metric = metric_for(model)
+    chains: HMC | MALA = HMC(model, y, max(2, mala_steps // LEAPS), metric)
+    if kind == "mala":
+        chains = MALA(model, y, steps=mala_steps, metric=metric)
+    return SplitChains(chains, metric) if split and isinstance(metric, DiagonalMetric) else chains

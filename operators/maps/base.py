@@ -32,12 +32,20 @@ class Map(ABC):
     image_shape: ImageShape
     output_shape: Shape
 
+    @property
+    def even(self) -> bool:
+        """Whether a(-x) = a(x)."""
+        return False
+
     @abstractmethod
     def __call__(self, x: Tensor) -> Tensor:
         """a(x), (B, *output_shape)."""
 
     def gram_diagonal(self) -> Tensor | None:
-        """A guess of the diagonal of J^T J, J the Jacobian, (C, H, W): it preconditions MALA. None when nothing is known."""
+        """A guess of the diagonal of J^T J, J the Jacobian, (C, H, W): it preconditions MALA and says how much of eta passes for noise.
+
+        None when nothing is known.
+        """
         return None
 
     @property

@@ -46,6 +46,10 @@ class FourierMagnitude(Map):
     def stored(self) -> dict[str, Tensor]:
         return {"mask": self._mask.value}
 
+    @property
+    def even(self) -> bool:
+        return True
+
     def gram_diagonal(self) -> Tensor:
         """mask²/2: a magnitude sees one of the two components of a change of z, so half its energy on average."""
         return (0.5 * self._mask.value.square()).expand(self.image_shape)

@@ -12,12 +12,12 @@ from torch import Tensor
 from operators.shapes import Shape
 
 QUADRATURE_REACH = 8.5  # standard deviations
-STAYS = 0.01  # of a noise's variance that cannot be taken out of it
+STAYS = 0.05  # of a noise's variance that cannot be taken out of it
 LARGEST_STEP, NOISE_RESOLUTION = 0.4, 0.25
 
 
 def variance_left(variance: float, taken: Tensor) -> Tensor:
-    """``variance`` without ``taken``, but at least the hundredth that always stays."""
+    """``variance`` without ``taken``, but at least the twentieth that always stays."""
     return (variance - taken).clamp_min(STAYS * variance)
 
 
@@ -36,6 +36,13 @@ class NoiseModel(ABC):
     def check(self, y: Tensor) -> None:
         """Raise :class:`operators.MeasurementError` when ``y`` (finite) holds values that the noise model cannot produce."""
         return
+
+    def without(self, std: float) -> Self:
+        """What is left of the noise when a Gaussian part of ``std`` is taken out: the two together are this noise.
+
+        At least a twentieth of the variance stays, whatever ``std``. A noise without a Gaussian part is left as it is.
+        """
+        return self
 
     @abstractmethod
     def sample(self, clean: Tensor, generator: torch.Generator) -> Tensor:
@@ -72,13 +79,6 @@ class SeparableNoise(NoiseModel):
     def smoothed_log_prob_entries(self, y: Tensor, clean: Tensor, std: float) -> Tensor:
         """log E p(y_j | clean_j + std t), t ~ N(0, 1): by quadrature where a noise model has no closed form."""
         return self._integrate(y, clean, std)
-
-    def without(self, std: float) -> Self:
-        """What is left of the noise when a Gaussian part of ``std`` is taken out: the two together are this noise.
-
-        At least a hundredth of the variance stays, whatever ``std``. A noise without a Gaussian part is left as it is.
-        """
-        return self
 
     def _integrate(self, y: Tensor, clean: Tensor, std: float) -> Tensor:
         """The trapezoidal rule, whose error falls exponentially once its step resolves both t's density and the noise."""

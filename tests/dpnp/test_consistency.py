@@ -7,7 +7,7 @@ import torch
 
 import operators
 from dpnp import UnsupportedError
-from dpnp.consistency import MALA, PerturbAndSolve, SpectralGaussian, consistency_sampler
+from dpnp.consistency import HMC, MALA, PerturbAndSolve, SpectralGaussian, consistency_sampler
 from dpnp.rng import SampleStreams
 from operators.maps import DenseMap, Map
 from tests.statistics import assert_moments, mean_z
@@ -113,7 +113,7 @@ def test_exact_is_refused_without_the_structure():
 
     with pytest.raises(UnsupportedError, match="Sine has no exact"):
         consistency_sampler(Sine(), y, "exact", 40)
-    assert isinstance(consistency_sampler(Sine(), y, "auto", 40), MALA)
+    assert isinstance(consistency_sampler(Sine(), y, "auto", 40), HMC)
 
 
 def test_power_of_the_moment_check():

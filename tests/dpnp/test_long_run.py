@@ -82,7 +82,7 @@ def test_mixing_is_arvizs_on_every_pixel():
     ("numbers", "words"),
     [
         ({"data_residual": 3.0}, "residual of 3.00"),
-        ({"data_residual": 1.0, "acceptance": 0.01}, "accepts 1%"),
+        ({"data_residual": 1.0, "acceptance": 0.01}, "accept 1%"),
         ({"data_residual": 1.0, "effective_sample_size": 2.0}, "effective sample size is 2 of 100"),
         ({"data_residual": 1.0, "distinct_ancestors": 3.0}, "distinct ancestors is 3 of 100"),
         ({"data_residual": 1.0, "r_hat_max": 1.3}, "not mixed"),
