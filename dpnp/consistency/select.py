@@ -14,7 +14,7 @@ from dpnp.consistency.exact import PerturbAndSolve, SpectralGaussian
 from dpnp.consistency.hmc import HMC, LEAPS
 from dpnp.consistency.mala import MALA
 from dpnp.consistency.metric import DiagonalMetric, metric_for
-from dpnp.consistency.split import SplitChains
+from dpnp.consistency.split import SplitHMC
 from dpnp.errors import UnsupportedError
 from operators import ForwardModel
 from operators.blind import BlindBlur
@@ -57,7 +57,7 @@ def blurred_cells(model: ForwardModel, y: Tensor) -> BlurredCells | None:
 
 def splits(sampler: ConsistencySampler) -> bool:
     """Whether ``sampler`` takes eta out of the measurement's noise."""
-    return isinstance(sampler, SplitChains) or (isinstance(sampler, (SpectralGaussian, EntrywiseExact)) and sampler.split)
+    return isinstance(sampler, SplitHMC) or (isinstance(sampler, (SpectralGaussian, EntrywiseExact)) and sampler.split)
 
 
 def consistency_sampler(model: ForwardModel, y: Tensor, kind: Consistency, mala_steps: int, split: bool = False) -> ConsistencySampler:
@@ -77,7 +77,7 @@ def consistency_sampler(model: ForwardModel, y: Tensor, kind: Consistency, mala_
     if gibbs is not None:
         return gibbs
     metric = metric_for(model)
-    chains: HMC | MALA = HMC(model, y, max(2, mala_steps // LEAPS), metric)
     if kind == "mala":
-        chains = MALA(model, y, steps=mala_steps, metric=metric)
-    return SplitChains(chains, metric) if split and isinstance(metric, DiagonalMetric) else chains
+        return MALA(model, y, steps=mala_steps, metric=metric)
+    chains = HMC(model, y, max(2, mala_steps // LEAPS), metric)
+    return SplitHMC(chains, metric) if split and isinstance(metric, DiagonalMetric) else chains

@@ -8,20 +8,19 @@ from torch import Tensor
 
 from dpnp.consistency.base import Draw, Memory
 from dpnp.consistency.hmc import HMC
-from dpnp.consistency.mala import MALA
 from dpnp.consistency.metric import DiagonalMetric
 from dpnp.rng import SampleStreams
 
 
 @dataclass(frozen=True)
-class SplitChains:
+class SplitHMC:
     """``chains`` in the noise that is left beside eta (docs/mathematics.md).
 
     To first order eta e moves the measurement by eta J e, and J^T J is near the metric's ``gram`` on the pixels that the map sees: what is
     taken out is a part of variance eta² times gram's largest entry.
     """
 
-    chains: HMC | MALA
+    chains: HMC
     metric: DiagonalMetric
 
     def init(self, n: int) -> Memory:

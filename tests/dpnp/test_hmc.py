@@ -7,7 +7,7 @@ import dpnp
 import operators
 from bench._problems import GridPosterior
 from dpnp.consistency import HMC, MALA, consistency_sampler
-from dpnp.consistency.split import SplitChains
+from dpnp.consistency.split import SplitHMC
 from dpnp.priors import Gaussian
 from dpnp.rng import SampleStreams
 from dpnp.smoothed import smoothed_likelihood
@@ -85,9 +85,8 @@ def test_behind_amplitudes_the_split_is_nearer_to_the_posterior():
 def test_structure_says_what_is_split():
     y = PHASES.simulate(torch.ones(1, 1, 2, dtype=torch.float64), seed=0)
     split = consistency_sampler(PHASES, y, "auto", 40, split=True)
-    assert isinstance(split, SplitChains)
-    assert isinstance(split.chains, HMC)
-    assert isinstance(consistency_sampler(PHASES, y, "mala", 40, split=True).chains, MALA)
+    assert isinstance(split, SplitHMC)
+    assert isinstance(consistency_sampler(PHASES, y, "mala", 40, split=True), MALA)
     assert isinstance(consistency_sampler(PHASES, y, "auto", 40), HMC)
 
 
