@@ -12,12 +12,12 @@ from operators import ForwardModel
 
 
 def dpnp_for(model: ForwardModel) -> dpnp.DPnP:
-    """About 80 denoiser calls: long denoising draws where consistency draws are exact, more of them where they are Markov chains."""
+    """64 to 85 denoiser calls: long denoising draws where consistency draws are exact, more of them where they are Markov chains."""
     if model.hidden:
         return dpnp.DPnP(n_iterations=20, denoising_steps=4)
     if model.map.linear_part() is None:
         return dpnp.DPnP(n_iterations=27, denoising_steps=3)
-    return dpnp.DPnP(n_iterations=13, denoising_steps=6)
+    return dpnp.DPnP(n_iterations=8, denoising_steps=8)
 
 
 @dataclass(frozen=True)
