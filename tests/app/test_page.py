@@ -160,7 +160,9 @@ def test_the_forms_are_the_schemas(page: Page, live: LiveServer) -> None:
             for name, field in entry["schema"]["properties"].items():
                 control = page.locator(f"#{kind}-parameters").get_by_label(name.replace("_", " "), exact=True)
                 expect(control).to_have_accessible_description(field["description"])
-                if field.get("default") is not None:
+                if field.get("type") == "boolean":
+                    expect(control).to_be_checked(checked=field["default"])
+                elif field.get("default") is not None:
                     expect(control).to_have_value(str(field["default"]).removesuffix(".0"))
 
 

@@ -76,10 +76,12 @@ def test_the_answer_is_float32_and_as_near_as_eight_bits_allow(priors, photograp
     assert 10 * abs(errors[1] - errors[0]) < 0.05, "decibels of denoising PSNR"
 
 
-def test_the_gradient_of_dps_through_bfloat16_is_finite_and_near(priors, photograph):
+@pytest.mark.parametrize("seed", range(4))
+def test_the_gradient_of_dps_through_bfloat16_is_finite_and_near(priors, photograph, seed):
+    """Near in direction, which is what guidance takes from it: rounding is 3 to 13 percent of the gradient of these weights."""
     model = operators.SuperResolution(image_shape=(1, 64, 64), factor=4, noise_std=0.1)
     y = model.simulate(photograph, seed=0)
-    noise = torch.randn(2, *photograph.shape, generator=torch.Generator().manual_seed(0))
+    noise = torch.randn(2, *photograph.shape, generator=torch.Generator().manual_seed(seed))
     gradients = []
     for prior in priors:
         x = (photograph + 0.1 * noise).requires_grad_(True)
@@ -88,5 +90,5 @@ def test_the_gradient_of_dps_through_bfloat16_is_finite_and_near(priors, photogr
     exact, rounded = gradients
     assert rounded.dtype == torch.float32
     assert torch.isfinite(rounded).all()
-    # the backward pass rounds as often again
-    assert 0 < (rounded - exact).norm() < math.sqrt(80) * 4 * ROUNDING * exact.norm()
+    assert (rounded != exact).any(), "the network did compute in bfloat16"
+    assert torch.cosine_similarity(rounded.flatten(), exact.flatten(), dim=0) > 0.98
