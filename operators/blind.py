@@ -14,8 +14,7 @@ from operators.maps import BlurMap, LinearMap, Map
 from operators.maps.blur import BlurEach
 from operators.maps.chain import chain
 from operators.maps.identity import IdentityMap
-from operators.model import ForwardModel
-from operators.noise import NoiseModel
+from operators.model import ForwardModel, Joined
 from operators.rng import MASK, generator_for
 from operators.shapes import matrix_of
 
@@ -76,20 +75,8 @@ class BlindBlur(ForwardModel):
             raise ShapeError(f"expected images of at least {least} pixels for an unknown kernel, got {tuple(self.image_shape)}")
 
 
-class KnownKernels(ForwardModel):
+class KnownKernels(Joined):
     """A :class:`BlindBlur` with a kernel for each image of a batch."""
 
     def __init__(self, model: BlindBlur, kernels: Tensor) -> None:
-        self.image_shape = model.image_shape
-        self._noise = model.noise
-        self._map = chain(BlurEach(kernels, model.image_shape), model.transform)
-
-    @property
-    def map(self) -> Map:
-        """Each image's own blur, then the transform."""
-        return self._map
-
-    @property
-    def noise(self) -> NoiseModel:
-        """The model's."""
-        return self._noise
+        super().__init__(model.image_shape, chain(BlurEach(kernels, model.image_shape), model.transform), model.noise)

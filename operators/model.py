@@ -69,7 +69,7 @@ class ForwardModel(ABC):
 
     def with_noise(self, noise: NoiseModel) -> ForwardModel:
         """The same physics seen in another noise."""
-        return _Renoised(self, noise)
+        return Joined(self.image_shape, self.map, noise)
 
     @classmethod
     def read_file(cls, content: bytes, image_shape: ImageShape) -> tuple[Tensor, dict[str, Any]] | None:
@@ -128,14 +128,18 @@ class ForwardModel(ABC):
         return {key: value for key, value in values.items() if key != "image_shape"}
 
 
-class _Renoised(ForwardModel):
-    def __init__(self, model: ForwardModel, noise: NoiseModel) -> None:
-        self.image_shape, self._map, self._noise = model.image_shape, model.map, noise
+class Joined(ForwardModel):
+    """A map and a noise model as they are."""
+
+    def __init__(self, image_shape: ImageShape, map: Map, noise: NoiseModel) -> None:
+        self.image_shape, self._map, self._noise = image_shape, map, noise
 
     @property
     def map(self) -> Map:
+        """As given."""
         return self._map
 
     @property
     def noise(self) -> NoiseModel:
+        """As given."""
         return self._noise
