@@ -9,20 +9,21 @@ from math import isinf
 RATIO, REACH = 10**0.25, 40
 
 
-def best_step_size(cost: Callable[[float], float], start: float) -> float:
-    """The step size of least ``cost`` among ``start`` times powers of 10^(1/4), walking until neither neighbour is better.
+def best_step_size(cost: Callable[[float], float], start: float, patience: int = 1) -> float:
+    """The step size of least ``cost`` among ``start`` times powers of 10^(1/4), walking up and then down until ``patience`` steps in a row are no better.
 
-    Never the edge of a grid: the walk ends at a local minimum, or ten decades from ``start``. An infinite cost is a diverged chain,
-    which a smaller step cures.
+    Never the edge of a grid: the walk ends at a minimum over ``patience`` neighbours on both sides, or ten decades from ``start``.
+    More than one is for a noisy cost. An infinite cost is a diverged chain, which a smaller step cures.
     """
 
     @cache
     def at(k: int) -> float:
         return cost(start * RATIO**k)
 
-    k = 0
-    while k < REACH and at(k + 1) < at(k):
-        k += 1
-    while k > -REACH and (at(k - 1) < at(k) or isinf(at(k))):
-        k -= 1
-    return start * RATIO**k
+    best = 0
+    for direction in (1, -1):
+        k = best
+        while abs(k) < REACH and (abs(k - best) < patience or (isinf(at(best)) and direction < 0)):
+            k += direction
+            best = k if at(k) < at(best) else best
+    return start * RATIO**best

@@ -74,7 +74,7 @@ class Bench:
 
     def step_size(self, model: ForwardModel, method: Method, faces: Tensor) -> float:
         """The step size of least LPIPS on ``faces``, which are not scored."""
-        return best_step_size(lambda step: self.step_size_cost(model, method, faces, step), 1.0)
+        return best_step_size(lambda step: self.step_size_cost(model, method, faces, step), 1.0, patience=2)
 
     def step_size_cost(self, model: ForwardModel, method: Method, faces: Tensor, step: float) -> float:
         """Mean LPIPS of one sample for each of ``faces``; infinite when a chain diverges."""

@@ -112,6 +112,15 @@ def test_the_walk_ends_between_worse_step_sizes():
     assert best_step_size(lambda step: 1.0, 0.5) == 0.5
 
 
+def test_a_patient_walk_steps_over_one_worse_step_size():
+    def cost(step):
+        return abs(step - 10.0) + (20.0 if 1.5 < step < 4.0 else 0.0)
+
+    assert best_step_size(cost, 1.0) == 1.0
+    assert best_step_size(cost, 1.0, patience=2) == 1.0, "two bad neighbours end it"
+    assert best_step_size(cost, 1.0, patience=3) == pytest.approx(10.0)
+
+
 def test_methods_make_the_calls_that_they_are_asked_for():
     problem = FAMILIES["gaussian, d 16, m 8"](0)
     for method in METHODS.values():
