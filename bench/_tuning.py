@@ -10,10 +10,11 @@ RATIO, REACH = 10**0.25, 40
 
 
 def best_step_size(cost: Callable[[float], float], start: float, patience: int = 1) -> float:
-    """The step size of least ``cost`` among ``start`` times powers of 10^(1/4), walking up and then down until ``patience`` steps in a row are no better.
+    """The step size of least ``cost`` among ``start`` times powers of 10^(1/4).
 
-    Never the edge of a grid: the walk ends at a minimum over ``patience`` neighbours on both sides, or ten decades from ``start``.
-    More than one is for a noisy cost. An infinite cost is a diverged chain, which a smaller step cures.
+    The walk goes up, then down, each until ``patience`` steps in a row are no better; more than one is for a noisy cost.
+    Never the edge of a grid: the walk ends at a minimum, or ten decades from ``start``. An infinite cost is a diverged chain,
+    which a smaller step cures.
     """
 
     @cache
