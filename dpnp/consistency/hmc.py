@@ -63,11 +63,12 @@ class HMC:
         cos, sin, half = angle.cos(), angle.sin(), angle / 2
         white = streams.normal(tuple(x_k.shape[1:]))
         velocity, point = self.metric.power(white, 0.5, eta), start
+        kick = half * self._kick(point, x_k, eta)
         for _ in range(LEAPS):
-            velocity = velocity + half * self._kick(point, x_k, eta)
-            away = point.x - x_k
+            velocity, away = velocity + kick, point.x - x_k
             point = evaluate(self.model, self.y, x_k + cos * away + sin * velocity)
-            velocity = cos * velocity - sin * away + half * self._kick(point, x_k, eta)
+            kick = half * self._kick(point, x_k, eta)  # ends this leap and begins the next
+            velocity = cos * velocity - sin * away + kick
         gained = self._energy(start, x_k, eta) + 0.5 * squares(white) - self._energy(point, x_k, eta)
         log_ratio = gained - 0.5 * squares(self.metric.power(velocity, -0.5, eta))
         probability = torch.nan_to_num(log_ratio, nan=-torch.inf).clamp_max(0).exp()
