@@ -39,8 +39,9 @@ class DiagonalMetric:
 
     @cached_property
     def gain(self) -> float:
-        """Root of the largest entry."""
-        return math.sqrt(self.gram.value.max().item())
+        """Root of the smallest entry that is not zero, 0 where all are: no pixel that the map sees is seen less."""
+        seen = self.gram.value[self.gram.value > 0]
+        return math.sqrt(seen.min().item()) if len(seen) else 0.0
 
     def power(self, v: Tensor, exponent: float, eta: float) -> Tensor:
         """Pixel by pixel."""

@@ -16,8 +16,9 @@ from dpnp.rng import SampleStreams
 class SplitHMC:
     """``chains`` in the noise that is left beside eta (docs/mathematics.md).
 
-    To first order eta e moves the measurement by eta J e, and J^T J is near the metric's ``gram`` on the pixels that the map sees: what is
-    taken out is a part of variance eta² times gram's largest entry.
+    To first order eta e moves the measurement by eta J e, and J^T J is near the metric's ``gram`` on the pixels that the map sees. What is
+    taken out is a part of variance eta² times gram's smallest entry that is not zero: under a mask of unequal strengths a stronger pixel
+    keeps some of eta's blur, but none is told more than the measurement says.
     """
 
     chains: HMC

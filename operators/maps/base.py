@@ -42,9 +42,9 @@ class Map(ABC):
         """a(x), (B, *output_shape)."""
 
     def gram_diagonal(self) -> Tensor | None:
-        """A guess of the diagonal of J^T J, J the Jacobian, (C, H, W): it preconditions MALA and says how much of eta passes for noise.
+        """A guess of the diagonal of J^T J, J the Jacobian, (C, H, W), 0 where a pixel is not seen. None when nothing is known.
 
-        None when nothing is known.
+        It preconditions HMC and MALA, and its smallest entry that is not zero says how much of eta passes for noise.
         """
         return None
 

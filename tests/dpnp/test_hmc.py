@@ -1,5 +1,7 @@
 """Hamiltonian Monte Carlo and the noise split to first order, against closed forms and grids."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -7,6 +9,7 @@ import dpnp
 import operators
 from bench._problems import GridPosterior
 from dpnp.consistency import HMC, MALA, consistency_sampler
+from dpnp.consistency.metric import metric_for
 from dpnp.consistency.split import SplitHMC
 from dpnp.priors import Gaussian
 from dpnp.rng import SampleStreams
@@ -80,6 +83,31 @@ def test_behind_amplitudes_the_split_is_nearer_to_the_posterior():
         errors[split] = covariance_z(post.samples.flatten(1), torch.cov(exact.T)).max()
     assert errors[True] < 0.5 * errors[False]
     assert errors[False] > 6
+
+
+def test_a_weakly_masked_pixel_is_told_no_more_than_the_measurement_says():
+    model = replace(PHASES, mask=[[3, 0.3]])
+    prior = Gaussian(torch.tensor([1.0, 0.5], dtype=torch.float64), 0.16 * torch.eye(2, dtype=torch.float64), (1, 1, 2))
+    y = model.simulate(torch.tensor([[[1.2, 0.8]]], dtype=torch.float64), seed=0)
+    exact = GridPosterior(prior, model, y).sample(20_000, torch.Generator().manual_seed(0)).flatten(1)[:, 1]
+    sampler = dpnp.DPnP(n_iterations=15, eta_max=0.15, eta_min=0.15, denoising_steps=8)
+    weak = dpnp.sample(prior, model, y, sampler=sampler, n_samples=500).samples.flatten(1)[:, 1]
+    assert abs(weak.mean() - exact.mean()) < 0.2 * exact.std()
+    assert weak.std() == pytest.approx(exact.std().item(), rel=0.15)
+
+
+def test_a_pixel_behind_the_mask_keeps_its_prior():
+    model = replace(PHASES, mask=[[1, 0]])
+    y = model.simulate(torch.tensor([[[1.8, 0.5]]], dtype=torch.float64), seed=0)
+    prior = Gaussian(torch.tensor([1.5, 0.7], dtype=torch.float64), 0.16 * torch.eye(2, dtype=torch.float64), (1, 1, 2))
+    sampler = dpnp.DPnP(n_iterations=10, eta_max=0.5, eta_min=0.25, denoising_steps=8)
+    unseen = dpnp.sample(prior, model, y, sampler=sampler, n_samples=500).samples.flatten(1)[:, 1:]
+    assert_moments(unseen, torch.tensor([0.7]), torch.tensor([[0.16]]))
+
+
+@pytest.mark.parametrize(("mask", "gain"), [("none", 1.0), ([[-1, 0]], 1.0), ([[3, 0.3]], 0.3), ([[0, 0]], 0.0)])
+def test_what_is_split_is_what_the_weakest_seen_pixel_puts_back(mask, gain):
+    assert metric_for(replace(PHASES, mask=mask)).gain == pytest.approx(gain / 2**0.5)
 
 
 def test_structure_says_what_is_split():
