@@ -5,7 +5,7 @@ from __future__ import annotations
 from operators import ForwardModel
 
 ETA_MAX, NONLINEAR_ETA_MAX = 10.0, 1.0
-ETA_MIN_RANGE = (0.05, 0.25)
+LEAST_ETA_MIN, LARGEST_ETA_MIN, LARGEST_SPLIT_ETA_MIN = 0.05, 0.15, 0.25
 
 
 def geometric(eta_max: float, eta_min: float, n: int) -> list[float]:
@@ -28,15 +28,15 @@ def default_eta_max(model: ForwardModel) -> float:
     return ETA_MAX if linear else NONLINEAR_ETA_MAX
 
 
-def default_eta_min(model: ForwardModel) -> float:
-    """The last eta when none is given: where the blur that it adds to the measurement is half the noise level, within [0.05, 0.25].
+def default_eta_min(model: ForwardModel, split: bool) -> float:
+    """The last eta when none is given: where the blur that it adds to the measurement is half the noise level, within [0.05, 0.15].
 
-    That is eta = std / (2 s_max), s_max the map's largest singular value (1 for other maps). Where the noise is split pi_eta is then the
-    posterior; elsewhere a linear map's noise std² I becomes std² I + eta² A A^T. A smaller eta is less biased, but the chain then moves
-    by less in an iteration and the prior network is least accurate at the smallest noise levels.
+    That is eta = std / (2 s_max), s_max the map's largest singular value (1 for other maps). A linear map's noise std² I becomes
+    std² I + eta² A A^T. A smaller eta is less biased, but the chain then moves by less in an iteration and the prior network is least
+    accurate at the smallest noise levels. With ``split`` eta is taken out of the noise instead, and may be as large as 0.25.
     """
-    low, high = ETA_MIN_RANGE
-    return min(max(0.5 * model.noise.scale / _gain(model), low), high)
+    largest = LARGEST_SPLIT_ETA_MIN if split else LARGEST_ETA_MIN
+    return min(max(0.5 * model.noise.scale / _gain(model), LEAST_ETA_MIN), largest)
 
 
 def _gain(model: ForwardModel) -> float:

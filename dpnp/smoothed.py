@@ -1,7 +1,7 @@
 """log q_eta, q_eta = e^L * N(0, eta² I): the likelihood smoothed by eta, which weights a population of chains.
 
 With ``split`` L is the likelihood of the noise that eta leaves (docs/mathematics.md): q_eta is then e^L itself up to the eta at which
-nothing is left.
+nothing is left. Estimates are not split: in the little noise that is left, a few draws of e say nothing of their mean.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from dpnp.consistency.metric import DiagonalMetric, metric_for
 from dpnp.rng import SampleStreams
 from operators import ForwardModel
 from operators.maps import LinearMap, ThinSVD, without_offset
@@ -91,8 +90,6 @@ class MonteCarloSmoothed:
     model: ForwardModel
     y: Tensor
     draws: int
-    gain: float = 0.0
-    """Of the split to first order; 0 for none."""
 
     def log_ratio(self, x: Tensor, eta: float, eta_next: float, streams: SampleStreams) -> Tensor:
         """Estimated with common random numbers."""
@@ -100,18 +97,13 @@ class MonteCarloSmoothed:
         for _ in range(self.draws):
             e = streams.normal(tuple(x.shape[1:]))
             for sign in (-1, 1):
-                before.append(self._log_likelihood(x + sign * eta * e, eta))
-                after.append(self._log_likelihood(x + sign * eta_next * e, eta_next))
+                before.append(self.model.log_likelihood(x + sign * eta * e, self.y))
+                after.append(self.model.log_likelihood(x + sign * eta_next * e, self.y))
         return torch.logsumexp(torch.stack(after), 0) - torch.logsumexp(torch.stack(before), 0)
-
-    def _log_likelihood(self, x: Tensor, eta: float) -> Tensor:
-        noise = self.model.noise
-        model = self.model.with_noise(noise.without(eta * self.gain)) if self.gain else self.model
-        return model.log_likelihood(x, self.y)
 
 
 def smoothed_likelihood(model: ForwardModel, y: Tensor, draws: int, split: bool = False) -> SmoothedLikelihood:
-    """The closed form or quadrature where the structure allows it, else Monte Carlo with ``draws`` pairs."""
+    """The closed form or quadrature where the structure allows it, else Monte Carlo with ``draws`` pairs, which is never split."""
     linear = model.map.linear_part()
     if linear is not None and isinstance(model.noise, GaussianNoise):
         svd = linear.svd()
@@ -119,5 +111,4 @@ def smoothed_likelihood(model: ForwardModel, y: Tensor, draws: int, split: bool 
             return GaussianSmoothed(svd, without_offset(model.map, y), model.noise.std, split)
     if isinstance(model.map, LinearMap) and model.map.row_gram is not None and isinstance(model.noise, SeparableNoise):
         return SeparableSmoothed(model.map, model.noise, y, model.map.row_gram, split)
-    metric = metric_for(model)
-    return MonteCarloSmoothed(model, y, draws, metric.gain if split and isinstance(metric, DiagonalMetric) else 0.0)
+    return MonteCarloSmoothed(model, y, draws)

@@ -35,7 +35,7 @@ def exact_sampler(model: ForwardModel, y: Tensor, split: bool = False) -> Consis
     if not isinstance(map, LinearMap) or map.row_gram is None or not isinstance(noise, SeparableNoise):
         return None
     law = entry_law(noise, model.measurement_shape == map.output_shape)
-    return None if law is None else EntrywiseExact(map, map.row_gram, law, y, split)
+    return None if law is None else EntrywiseExact(map, map.row_gram, law, y, split and noise.divides)
 
 
 def blurred_cells(model: ForwardModel, y: Tensor) -> BlurredCells | None:
@@ -80,4 +80,4 @@ def consistency_sampler(model: ForwardModel, y: Tensor, kind: Consistency, mala_
     if kind == "mala":
         return MALA(model, y, steps=mala_steps, metric=metric)
     chains = HMC(model, y, max(2, mala_steps // LEAPS), metric)
-    return SplitHMC(chains, metric) if split and isinstance(metric, DiagonalMetric) else chains
+    return SplitHMC(chains, metric) if split and model.noise.divides and isinstance(metric, DiagonalMetric) else chains

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from dpnp.consistency import Consistency, ConsistencySampler, consistency_sampler
 from dpnp.consistency.select import blurred_cells, splits
+from dpnp.consistency.split import SplitHMC
 from dpnp.denoising import AncestralSDE, DenoisingSampler, QuarterCircle
 from dpnp.errors import UnsupportedError
 from dpnp.priors.base import Prior
@@ -42,14 +43,15 @@ class DPnP(Sampler):
     up for that: L is then the likelihood of the noise without the Gaussian part that eta brings (docs/mathematics.md), so that pi_eta is
     p(x | y) itself as long as eta, seen through the map, is smaller than the noise. That needs linear maps with Gaussian noise and a
     thin SVD, or one-bit and n-bit cells behind a map with orthogonal rows; for amplitudes it holds to first order; elsewhere it changes
-    nothing. An ``eta_max`` far
-    above the data's standard deviation makes the first iteration a draw from the prior; from a smaller one the chains remember that they
-    began at the prior's mean, which costs one more denoiser call. Neither needs a warm start by another method.
+    nothing. An ``eta_max`` far above the data's standard deviation makes the first iteration a draw from the prior; from a smaller one
+    the chains remember that they began at the prior's mean, which costs one more denoiser call. Neither needs a warm start by another
+    method.
 
     What is exact: each draw, up to the DDS integrator's, HMC's and MALA's own error; the long run at constant eta, for pi_eta. What is not:
     pi_eta for p(x | y) (a smaller ``eta_min`` is closer but mixes slower), and independent annealed chains on a multi-modal posterior,
     whose mode weights freeze at a large eta. ``resampling="smc"`` makes the chains one population whose law tends to pi_eta as
-    ``n_samples`` grows, and ``correction="importance"`` takes it on to p(x | y). ``draws_per_chain`` > 1 keeps several draws of every
+    ``n_samples`` grows, and ``correction="importance"`` takes it on to p(x | y). A population behind amplitudes is not split: its weights
+    are estimates, which the little noise that is left would drown. ``draws_per_chain`` > 1 keeps several draws of every
     chain, after ``burn_in`` iterations at ``eta_min``, and reports how well the chains have mixed.
     """
 
@@ -93,32 +95,38 @@ class DPnP(Sampler):
         if population and self.draws_per_chain > 1:
             raise ValueError("draws_per_chain > 1 needs independent chains, resampling='none', got resampling='smc'")
 
-    def schedule(self, model: ForwardModel) -> list[float]:
-        """The eta of every iteration: the decay, then the long run at eta_min."""
-        eta_min = default_eta_min(model) if self.eta_min is None else self.eta_min
+    def schedule(self, model: ForwardModel, split: bool) -> list[float]:
+        """The eta of every iteration: the decay, then the long run at eta_min. ``split``: whether eta is taken out of the noise."""
+        eta_min = default_eta_min(model, split) if self.eta_min is None else self.eta_min
         eta_max = default_eta_max(model) if self.eta_max is None else self.eta_max
         decay = geometric(max(eta_max, eta_min), eta_min, self.n_iterations)
         return decay + [eta_min] * (self.burn_in + (self.draws_per_chain - 1) * self.thinning)
 
     def kernel(self, prior: Prior, model: ForwardModel, y: Tensor) -> Kernel:
         """Bind to a problem."""
-        steps, etas = self.denoising_steps, self.schedule(model)
+        steps = self.denoising_steps
         denoising: DenoisingSampler = QuarterCircle(steps, self.ode_method) if self.denoising == "ddim" else AncestralSDE(steps)
         if model.hidden:
-            return self._blind(prior, model, y, denoising, etas)
-        consistency = consistency_sampler(model, y, self.consistency, self.mala_steps, self.split_noise)
+            return self._blind(prior, model, y, denoising)
+        consistency = self._consistency(model, y)
+        etas = self.schedule(model, splits(consistency))
         chains = DPnPKernel(prior, consistency, denoising, etas)
         if self.resampling == "none":
             return chains if self.draws_per_chain == 1 else LongRun(chains, self.n_iterations + self.burn_in, self.thinning)
         smoothed = smoothed_likelihood(model, y, self.smoothing_draws, splits(consistency))
         return PopulationKernel(chains, self._eta_choice(etas, smoothed), smoothed, self.correction == "importance")
 
-    def _blind(self, prior: Prior, model: ForwardModel, y: Tensor, denoising: DenoisingSampler, etas: list[float]) -> Kernel:
+    def _consistency(self, model: ForwardModel, y: Tensor) -> ConsistencySampler:
+        """Unsplit behind amplitudes where a population's weights have to be those of the same split: they are estimates."""
+        sampler = consistency_sampler(model, y, self.consistency, self.mala_steps, self.split_noise)
+        return sampler.chains if self.resampling == "smc" and isinstance(sampler, SplitHMC) else sampler
+
+    def _blind(self, prior: Prior, model: ForwardModel, y: Tensor, denoising: DenoisingSampler) -> Kernel:
         consistency = blurred_cells(model, y)
         if consistency is None or self.consistency != "auto" or self.resampling != "none":
             unknown = ", ".join(model.hidden)
             raise UnsupportedError(f"an unknown {unknown} needs consistency='auto' and resampling='none'")
-        chains = BlindKernel(prior, consistency, denoising, etas)
+        chains = BlindKernel(prior, consistency, denoising, self.schedule(model, split=False))
         return chains if self.draws_per_chain == 1 else LongRun(chains, self.n_iterations + self.burn_in, self.thinning)
 
     def _eta_choice(self, etas: list[float], smoothed: SmoothedLikelihood) -> EtaChoice:

@@ -37,10 +37,15 @@ class NoiseModel(ABC):
         """Raise :class:`operators.MeasurementError` when ``y`` (finite) holds values that the noise model cannot produce."""
         return
 
+    @property
+    def divides(self) -> bool:
+        """Whether a Gaussian part can be taken out of it."""
+        return False
+
     def without(self, std: float) -> Self:
         """What is left of the noise when a Gaussian part of ``std`` is taken out: the two together are this noise.
 
-        At least a twentieth of the variance stays, whatever ``std``. A noise without a Gaussian part is left as it is.
+        At least a twentieth of the variance stays, whatever ``std``. A noise that does not divide is left as it is.
         """
         return self
 

@@ -49,6 +49,10 @@ class CellNoise(SeparableNoise):
         best = log_cell(low, high, inside, self.tau, self.dither)
         return 2 * (best.flatten(1).sum(1) - self.log_prob(y, clean))
 
+    @property
+    def divides(self) -> bool:
+        return self.tau > 0
+
     def tau_without(self, std: float) -> float:
         """The dither's scale without a Gaussian part of ``std``: exact for Gaussian dither.
 

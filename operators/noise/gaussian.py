@@ -31,6 +31,10 @@ class GaussianNoise(SeparableNoise):
     def smoothed_log_prob_entries(self, y: Tensor, clean: Tensor, std: float) -> Tensor:
         return GaussianNoise(math.hypot(self.std, std)).log_prob_entries(y, clean)
 
+    @property
+    def divides(self) -> bool:
+        return True
+
     def without(self, std: float) -> Self:
         return replace(self, std=math.sqrt(max(self.std**2 - std**2, STAYS * self.std**2)))
 

@@ -75,9 +75,13 @@ class Quantizer(CellNoise):
             return super().smoothed_log_prob_entries(y, clean, std)
         return self._integrate(y, clean, std)
 
+    @property
+    def divides(self) -> bool:
+        """With one look: several share what moves the signal, but not their dithers."""
+        return super().divides and self.looks == 1
+
     def without(self, std: float) -> Self:
-        """Of one look: several share what moves the signal, but not their dithers."""
-        return replace(self, tau=self.tau_without(std)) if self.looks == 1 else self
+        return replace(self, tau=self.tau_without(std)) if self.divides else self
 
     def misfit(self, y: Tensor, clean: Tensor) -> Tensor:
         clean = clean if self.looks == 1 else clean[:, None]

@@ -2,6 +2,7 @@
 
 import io
 import math
+from dataclasses import replace
 from typing import ClassVar
 
 import pytest
@@ -222,9 +223,35 @@ def test_the_schedule_is_geometric_from_max_to_min(problem):
     assert etas == pytest.approx([8, 4, 2, 1, 0.5])
     assert geometric(8.0, 0.5, 1) == [0.5]
     gain = torch.linalg.matrix_norm(problem.model.matrix, 2).item()
-    assert default_eta_min(problem.model) == pytest.approx(min(0.15 / gain, 0.25)), "half the noise level in the measurement"
-    assert default_eta_min(operators.Linear(100 * torch.eye(4), 0.1, (1, 1, 4))) == 0.05
-    assert default_eta_min(operators.Linear(0 * torch.eye(4) + 1e-3, 0.1, (1, 1, 4))) == 0.25
+    for split, largest in ((False, 0.15), (True, 0.25)):
+        assert default_eta_min(problem.model, split) == pytest.approx(min(0.15 / gain, largest)), "half the noise level in the measurement"
+        assert default_eta_min(operators.Linear(100 * torch.eye(4), 0.1, (1, 1, 4)), split) == 0.05
+        assert default_eta_min(operators.Linear(0 * torch.eye(4) + 1e-3, 0.1, (1, 1, 4)), split) == largest
+
+
+SHAPE = (1, 8, 8)
+NOISY = operators.SuperResolution(image_shape=SHAPE, factor=2, noise_std=1)
+BITS = operators.Quantization(image_shape=SHAPE, tau=1)
+PHASES = operators.PhaseRetrieval(image_shape=SHAPE, noise_std=1)
+PHOTONS = operators.Composed(image_shape=SHAPE, physics={"kind": "fourier_magnitude"}, observation={"kind": "poisson", "peak": 5})
+
+
+@pytest.mark.parametrize(
+    ("model", "settings", "last"),
+    [
+        (NOISY, {}, 0.25),
+        (NOISY, {"split_noise": False}, 0.15),
+        (NOISY, {"consistency": "mala"}, 0.15),
+        (BITS, {}, 0.25),
+        (replace(BITS, looks=2), {}, 0.15),
+        (PHASES, {}, 0.25),
+        (PHASES, {"resampling": "smc"}, 0.15),
+        (PHOTONS, {}, 0.15),
+    ],
+)
+def test_only_where_eta_is_taken_out_of_the_noise_may_the_last_be_large(model, settings, last):
+    kernel = dpnp.DPnP(**settings).kernel(None, model, torch.zeros(model.measurement_shape))
+    assert getattr(kernel, "move", kernel).etas[-1] == pytest.approx(last)
 
 
 def test_the_posterior_summarises_its_samples():

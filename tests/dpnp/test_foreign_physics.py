@@ -95,12 +95,15 @@ def test_a_constant_is_taken_from_the_measurement_everywhere():
     e, f = (sampler.draw(x, 0.3, {}, SampleStreams(0, range(3), dtype=torch.float64)).x for sampler in (c, d))
     assert torch.allclose(e, f)
     assert isinstance(metric_for(shifted), SpectralMetric)
-    assert default_eta_min(shifted) == default_eta_min(ours)
+    assert default_eta_min(shifted, split=True) == default_eta_min(ours, split=True)
 
 
 def test_the_last_eta_goes_by_the_physics_gain():
     physics = MatrixPhysics(40, SHAPE).double()
     largest = torch.linalg.matrix_norm(physics.matrix, 2).item()
     model = operators.DeepInv(physics, SHAPE, (0, 255), GaussianNoise(25.0))
-    assert abs(default_eta_min(model) - 0.5 * 25 / (127.5 * largest)) < 0.05 * 0.5 * 25 / (127.5 * largest)
-    assert 0.05 < default_eta_min(model) < 0.15
+    last = default_eta_min(model, split=False)
+    assert abs(last - 0.5 * 25 / (127.5 * largest)) < 0.05 * 0.5 * 25 / (127.5 * largest)
+    assert 0.05 < last < 0.15
+    noisy = operators.DeepInv(physics, SHAPE, (0, 255), GaussianNoise(1e5))
+    assert dpnp.DPnP().kernel(gaussian_prior(), noisy, torch.zeros(40)).etas[-1] == pytest.approx(0.15), "nothing is split"

@@ -13,7 +13,6 @@ from dpnp.consistency.metric import metric_for
 from dpnp.consistency.split import SplitHMC
 from dpnp.priors import Gaussian
 from dpnp.rng import SampleStreams
-from dpnp.smoothed import smoothed_likelihood
 from tests.dpnp.test_consistency import ETA, D, draws, exact_moments, problem
 from tests.statistics import assert_moments, covariance_z, mean_z
 
@@ -118,16 +117,10 @@ def test_structure_says_what_is_split():
     assert isinstance(consistency_sampler(PHASES, y, "auto", 40), HMC)
 
 
-def test_a_populations_weights_are_those_of_the_split():
-    y = PHASES.simulate(torch.ones(1, 1, 2, dtype=torch.float64), seed=0)
-    x = torch.tensor([[[[1.0, 0.8]]], [[[0.2, 0.5]]]], dtype=torch.float64)
-    eta = 0.3
-    left = PHASES.with_noise(PHASES.noise.without(eta * 0.5**0.5))
-    e = torch.randn(200_000, 1, 1, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
-    blurred = torch.stack([torch.logsumexp(left.log_likelihood(one + eta * e, y), 0) for one in x]) - torch.tensor(2e5).log()
-    streams = SampleStreams(0, range(2), dtype=torch.float64)
-    ratio = smoothed_likelihood(PHASES, y, 4000, split=True).log_ratio(x, eta, 0.0, streams)
-    assert torch.allclose(ratio, PHASES.log_likelihood(x, y) - blurred, atol=0.05)
+def test_what_does_not_divide_is_not_split():
+    model = operators.Composed(image_shape=(1, 1, 2), physics={"kind": "fourier_magnitude"}, observation={"kind": "poisson"})
+    y = model.simulate(torch.ones(1, 1, 2, dtype=torch.float64), seed=0)
+    assert isinstance(consistency_sampler(model, y, "auto", 40, split=True), HMC)
 
 
 def test_power_of_the_moment_check():

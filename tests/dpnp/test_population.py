@@ -11,10 +11,11 @@ from pydantic import ValidationError
 import dpnp
 import operators
 from bench._problems import LinearProblem, mixture_prior, moments
+from dpnp.consistency import HMC, EntrywiseExact, SpectralGaussian
 from dpnp.rng import SampleStreams
 from dpnp.samplers.population import effective_sample_size, systematic_resample
 from dpnp.samplers.tempering import AdaptiveEtas
-from dpnp.smoothed import GaussianSmoothed, MonteCarloSmoothed, smoothed_likelihood
+from dpnp.smoothed import GaussianSmoothed, MonteCarloSmoothed, SeparableSmoothed, smoothed_likelihood
 from operators.maps import Map
 
 SMC = {"resampling": "smc", "n_iterations": 20, "denoising_steps": 8, "eta_min": 0.1}
@@ -162,6 +163,33 @@ def test_estimated_weights_cannot_choose_eta(problem):
 
     with pytest.raises(dpnp.UnsupportedError, match="adaptive_ess"):
         dpnp.DPnP(resampling="smc", adaptive_ess=0.5).kernel(problem.prior, Bent(), problem.y)
+
+
+@pytest.mark.parametrize("split", [True, False])
+@pytest.mark.parametrize(
+    ("model", "sampler", "smoothed"),
+    [
+        (operators.SuperResolution(image_shape=(1, 8, 8), factor=2), SpectralGaussian, GaussianSmoothed),
+        (operators.Quantization(image_shape=(1, 8, 8)), EntrywiseExact, SeparableSmoothed),
+        (operators.PhaseRetrieval(image_shape=(1, 8, 8)), HMC, MonteCarloSmoothed),
+    ],
+)
+def test_the_weights_are_those_of_the_split_that_the_move_uses(model, sampler, smoothed, split):
+    """Behind amplitudes of none: only there are they estimates."""
+    kernel = dpnp.DPnP(resampling="smc", split_noise=split).kernel(None, model, torch.zeros(model.measurement_shape))
+    assert type(kernel.move.consistency) is sampler
+    assert type(kernel.smoothed) is smoothed
+    used = [getattr(part, "split", False) for part in (kernel.move.consistency, kernel.smoothed)]
+    assert used == [split and sampler is not HMC] * 2
+
+
+def test_estimated_weights_tell_particles_apart():
+    """Copies of one particle get weights that differ by the estimate's error alone, 11 here: 227 in the noise that a split leaves."""
+    model = operators.PhaseRetrieval(image_shape=(1, 16, 16), noise_std=0.2)
+    x = 0.5 * torch.randn(1, 16, 16, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    kernel = dpnp.DPnP(resampling="smc").kernel(None, model, model.simulate(x, seed=0))
+    streams = SampleStreams(0, range(24), dtype=torch.float64)
+    assert kernel.smoothed.log_ratio(x.expand(24, -1, -1, -1), 1.0, 0.85, streams).std() < 20
 
 
 @pytest.mark.parametrize("options", [{"correction": "importance"}, {"adaptive_ess": 0.5}, {"resampling": "smc", "draws_per_chain": 2}])
