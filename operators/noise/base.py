@@ -21,6 +21,11 @@ def variance_left(variance: float, taken: Tensor) -> Tensor:
     return (variance - taken).clamp_min(STAYS * variance)
 
 
+def std_left(std: float, taken: float) -> float:
+    """The same for one number, in standard deviations."""
+    return math.sqrt(variance_left(std**2, torch.tensor(taken**2, dtype=torch.float64)).item())
+
+
 class NoiseModel(ABC):
     """p(y | a): how a clean measurement a = a(x) becomes the measurement y."""
 

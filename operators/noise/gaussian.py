@@ -11,7 +11,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from operators.noise.base import STAYS, SeparableNoise
+from operators.noise.base import SeparableNoise, std_left
 from operators.parts import PART_CONFIG, NoisePart
 
 
@@ -36,7 +36,7 @@ class GaussianNoise(SeparableNoise):
         return True
 
     def without(self, std: float) -> Self:
-        return replace(self, std=math.sqrt(max(self.std**2 - std**2, STAYS * self.std**2)))
+        return replace(self, std=std_left(self.std, std))
 
     def deviance(self, y: Tensor, clean: Tensor) -> Tensor:
         return ((y - clean) / self.std).square().flatten(1).sum(1)

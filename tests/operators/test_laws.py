@@ -166,16 +166,21 @@ def test_separable_noise_sums_over_entries_and_smooths_by_quadrature(model):
 def test_what_is_taken_out_of_a_noise_and_what_is_left_are_that_noise(model):
     if not isinstance(model.noise, SeparableNoise):
         pytest.skip("not separable")
-    std = 0.4 * getattr(model.noise, "tau", model.noise.scale)
-    left = model.noise.without(std)
-    if left is model.noise:
-        pytest.skip("has no Gaussian part")
+    level = getattr(model.noise, "tau", model.noise.scale)
+    std = 0.4 * level
+    left, least = model.noise.without(std), model.noise.without(1e3 * level)
     x = images(model.image_shape, 1)
     y, clean = model.simulate(x, seed=3), model.map(x)
-    together, whole = left.smoothed_log_prob_entries(y, clean, std), model.noise.log_prob_entries(y, clean)
-    assert left.scale < model.noise.scale or left.scale == 0
+    whole = model.noise.log_prob_entries(y, clean)
+    whole_by_definition = isinstance(model.noise, PoissonNoise) or getattr(model.noise, "looks", 1) > 1 or level == 0
+    assert model.noise.divides != whole_by_definition
+    if whole_by_definition:
+        assert torch.equal(left.log_prob_entries(y, clean), whole)
+        return
+    together = left.smoothed_log_prob_entries(y, clean, std)
+    assert left.scale < model.noise.scale
     assert torch.allclose(together.exp(), whole.exp(), atol=2e-3 if getattr(model.noise, "dither", "") == "logistic" else 1e-9)
-    assert model.noise.without(1e3 * std).log_prob_entries(y, clean).isfinite().all(), "a twentieth of the variance stays"
+    assert getattr(least, "tau", least.scale) == pytest.approx(0.05**0.5 * level), "a twentieth of the variance stays"
 
 
 @LAWS
