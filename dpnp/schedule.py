@@ -33,7 +33,10 @@ def default_eta_min(model: ForwardModel, split: bool) -> float:
 
     That is eta = std / (2 s_max), s_max the map's largest singular value (1 for other maps). A linear map's noise std² I becomes
     std² I + eta² A A^T. A smaller eta is less biased, but the chain then moves by less in an iteration and the prior network is least
-    accurate at the smallest noise levels. With ``split`` eta is taken out of the noise instead, and may be as large as 0.25.
+    accurate at the smallest noise levels.
+
+    With ``split`` eta is taken out of the noise instead, and may be as large as 0.25. Nothing is blurred then, unless the noise is too
+    small for an eta of 0.05, or is mostly rounding, which has no Gaussian part, behind a smaller dither.
     """
     largest = LARGEST_SPLIT_ETA_MIN if split else LARGEST_ETA_MIN
     return min(max(0.5 * model.noise.scale / _gain(model), LEAST_ETA_MIN), largest)

@@ -14,7 +14,7 @@ from dpnp.consistency.point import Point, evaluate, select, signed, squares
 from dpnp.rng import SampleStreams
 from operators import ForwardModel
 
-LEAPS = 5  # gradients of a trajectory
+LEAPS = 5  # gradients of a trajectory, unless told otherwise
 TARGET_ACCEPTANCE = 0.7
 ADAPTATION = 0.4  # gain of the recursion on log(step)
 LARGEST = math.log(0.6)  # of log(step): LEAPS of them are about half a turn of an ideal chain
@@ -36,6 +36,7 @@ class HMC:
     y: Tensor
     trajectories: int = 8
     metric: Metric = FLAT
+    leaps: int = LEAPS
 
     def init(self, n: int) -> Memory:
         """Every chain starts with a small angle."""
@@ -52,7 +53,7 @@ class HMC:
                 log_step = (log_step + ADAPTATION * (probability - TARGET_ACCEPTANCE)).clamp_max(LARGEST)
             else:
                 accepted += probability
-        calls = torch.full_like(accepted, self.trajectories * LEAPS + 1)
+        calls = torch.full_like(accepted, self.trajectories * self.leaps + 1)
         x = signed(point.x, x_k, eta, streams) if self.model.map.even else point.x
         return Draw(x, {"log_step": log_step}, {"acceptance": accepted / (self.trajectories - adapting), "gradient_calls": calls})
 
@@ -64,7 +65,7 @@ class HMC:
         white = streams.normal(tuple(x_k.shape[1:]))
         velocity, point = self.metric.power(white, 0.5, eta), start
         kick = half * self._kick(point, x_k, eta)
-        for _ in range(LEAPS):
+        for _ in range(self.leaps):
             velocity, away = velocity + kick, point.x - x_k
             point = evaluate(self.model, self.y, x_k + cos * away + sin * velocity)
             kick = half * self._kick(point, x_k, eta)  # ends this leap and begins the next

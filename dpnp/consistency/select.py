@@ -79,5 +79,6 @@ def consistency_sampler(model: ForwardModel, y: Tensor, kind: Consistency, mala_
     metric = metric_for(model)
     if kind == "mala":
         return MALA(model, y, steps=mala_steps, metric=metric)
-    chains = HMC(model, y, max(2, mala_steps // LEAPS), metric)
+    leaps = max(1, min(LEAPS, mala_steps // 2))  # one trajectory to adapt by, one to keep
+    chains = HMC(model, y, mala_steps // leaps, metric, leaps)
     return SplitHMC(chains, metric) if split and model.noise.divides and isinstance(metric, DiagonalMetric) else chains

@@ -41,17 +41,17 @@ class DPnP(Sampler):
 
     At constant eta the stationary law is pi_eta ∝ p(x) (e^L * N(0, eta² I))(x): the likelihood is blurred by eta. ``split_noise`` makes
     up for that: L is then the likelihood of the noise without the Gaussian part that eta brings (docs/mathematics.md), so that pi_eta is
-    p(x | y) itself as long as eta, seen through the map, is smaller than the noise. That needs linear maps with Gaussian noise and a
-    thin SVD, or one-bit and n-bit cells behind a map with orthogonal rows; for amplitudes it holds to first order; elsewhere it changes
-    nothing. An ``eta_max`` far above the data's standard deviation makes the first iteration a draw from the prior; from a smaller one
-    the chains remember that they began at the prior's mean, which costs one more denoiser call. Neither needs a warm start by another
-    method.
+    p(x | y) itself as long as eta, seen through the map, is smaller than the noise, or, of cells, than their Gaussian dither. That needs
+    linear maps with Gaussian noise and a thin SVD, or cells behind a map with orthogonal rows. It holds nearly for logistic dither and to
+    first order for amplitudes; elsewhere it changes nothing. An ``eta_max`` far above the data's standard deviation makes the first
+    iteration a draw from the prior; from a smaller one the chains remember that they began at the prior's mean, which costs one more
+    denoiser call. Neither needs a warm start by another method.
 
     What is exact: each draw, up to the DDS integrator's, HMC's and MALA's own error; the long run at constant eta, for pi_eta. What is not:
     pi_eta for p(x | y) (a smaller ``eta_min`` is closer but mixes slower), and independent annealed chains on a multi-modal posterior,
     whose mode weights freeze at a large eta. ``resampling="smc"`` makes the chains one population whose law tends to pi_eta as
     ``n_samples`` grows, and ``correction="importance"`` takes it on to p(x | y). A population behind amplitudes is not split: its weights
-    are estimates, which the little noise that is left would drown. ``draws_per_chain`` > 1 keeps several draws of every
+    are estimates, and would be nothing but error in the little noise that is left. ``draws_per_chain`` > 1 keeps several draws of every
     chain, after ``burn_in`` iterations at ``eta_min``, and reports how well the chains have mixed.
     """
 
@@ -75,7 +75,7 @@ class DPnP(Sampler):
         Consistency, Field(description="PCS: auto is exact where the structure allows, else HMC; exact and mala insist")
     ] = "auto"
     mala_steps: Annotated[
-        int, Field(ge=2, le=2000, description="gradients of the likelihood per iteration, where PCS is a Markov chain (HMC or MALA)")
+        int, Field(ge=2, le=2000, description="most gradients of the likelihood per iteration, where PCS is a Markov chain (HMC or MALA)")
     ] = 40
     resampling: Annotated[Literal["none", "smc"], Field(description="smc: the samples are particles of one population")] = "none"
     smoothing_draws: Annotated[int, Field(ge=1, le=10_000, description="Monte Carlo pairs per weight without a closed form")] = 32

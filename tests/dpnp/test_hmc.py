@@ -26,6 +26,42 @@ def test_it_has_the_closed_forms_moments():
     assert result.info["acceptance"].mean() == pytest.approx(0.7, abs=0.15)
 
 
+@pytest.mark.parametrize("metropolis", [True, False])
+def test_without_its_metropolis_test_it_is_visibly_wrong(metropolis, monkeypatch):
+    model, y, x_k = problem()
+    monkeypatch.setattr("dpnp.consistency.hmc.ADAPTATION", 0.0)
+    if not metropolis:
+        monkeypatch.setattr("dpnp.consistency.hmc.select", lambda accept, new, old: new)
+    sampler, large = HMC(model, y, trajectories=20), {"log_step": torch.full((2000,), -1.0, dtype=torch.float64)}
+    streams = SampleStreams(0, range(2000), dtype=torch.float64)
+    x = sampler.draw(x_k.expand(2000, -1, -1, -1), ETA, large, streams).x
+    mean, covariance = exact_moments(model, y, x_k)
+    if metropolis:
+        assert_moments(x, mean, covariance)
+    else:
+        off = torch.cov(x.flatten(1).T).diag() / covariance.diag()
+        assert not torch.isfinite(off).all() or off.max() > 1.3
+
+
+@pytest.mark.parametrize("steps", [2, 3, 4, 7, 9, 10, 12, 40, 41])
+def test_the_number_of_gradients_is_kept_to(steps):
+    y = PHASES.simulate(torch.ones(1, 1, 2, dtype=torch.float64), seed=0)
+    info = draws(consistency_sampler(PHASES, y, "auto", steps), torch.ones(1, 1, 1, 2, dtype=torch.float64), 1).info
+    assert 0.8 * steps < info["gradient_calls"].item() <= steps + 1, "with that of the start"
+    assert info["acceptance"].isfinite().all()
+
+
+def test_behind_a_mask_the_split_is_the_chain_in_what_is_left_of_the_noise():
+    model = operators.PhaseRetrieval(image_shape=(3, 8, 8), noise_std=0.3)
+    x = torch.randn(2, 3, 8, 8, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    y = model.simulate(x[0], seed=0)
+    left = replace(model, noise_std=(0.3**2 - 0.25**2 / 2) ** 0.5)
+    split, alone = consistency_sampler(model, y, "auto", 40, split=True), consistency_sampler(left, y, "auto", 40)
+    a, b = (s.draw(x, 0.25, s.init(2), SampleStreams(0, range(2), dtype=torch.float64)) for s in (split, alone))
+    assert torch.allclose(a.x, b.x)
+    assert torch.allclose(a.info["acceptance"], b.info["acceptance"])
+
+
 def test_a_wrong_gradient_is_visible(monkeypatch):
     """The test above has power, but not by the Metropolis test alone, which would hide it at the price of rejections."""
     model, y, x_k = problem()
