@@ -83,6 +83,7 @@ class Method:
 
 
 def _dpnp(calls: int) -> dpnp.DPnP:
+    """The README's figures are older than two of its defaults: they are of split_noise=False, and of consistency="mala" on amplitudes."""
     n = ITERATIONS[calls]
     return dpnp.DPnP(n_iterations=n, denoising_steps=calls // n, eta_min=0.1, mala_steps=20)
 
