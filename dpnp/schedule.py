@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from operators import ForwardModel
 
-ETA_MAX, NONLINEAR_ETA_MAX = 10.0, 1.0
+ETA_MAX, NONLINEAR_ETA_MAX, BLIND_ETA_MAX = 10.0, 1.0, 0.45
 LEAST_ETA_MIN, LARGEST_ETA_MIN, LARGEST_SPLIT_ETA_MIN = 0.05, 0.15, 0.25
 
 
@@ -17,14 +17,16 @@ def geometric(eta_max: float, eta_min: float, n: int) -> list[float]:
 
 
 def default_eta_max(model: ForwardModel) -> float:
-    """The first eta when none is given: 10, which forgets the start; 1 for a map that is not linear, for one bit, for an unknown kernel.
+    """The first eta when none is given: 10, which forgets the start; 1 for a map that is not linear and for one bit; 0.45 for an unknown
+    kernel, whose chains come down from 10 in another way (:class:`dpnp.samplers.opening.BlindOpening`).
 
     A signal blurred by a large eta looks like noise to a measurement of amplitudes or of one bit. The first PCS then finds images whose
     phases have nothing to do with the image, or that are many times too strong, and the chain has to unlearn them at the small eta,
-    where it moves slowly; an unknown kernel explains any image in the same way. About the prior's mean, within twice the standard
-    deviation of most images, the measurement still tells.
+    where it moves slowly. About the prior's mean, within twice the standard deviation of most images, the measurement still tells.
     """
-    linear = not model.hidden and model.map.linear_part() is not None and not model.noise.saturates
+    if model.hidden:
+        return BLIND_ETA_MAX
+    linear = model.map.linear_part() is not None and not model.noise.saturates
     return ETA_MAX if linear else NONLINEAR_ETA_MAX
 
 

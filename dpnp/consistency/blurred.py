@@ -15,13 +15,15 @@ from dpnp.consistency.blurred_walk import Evidence, Guess, KernelTarget, adapted
 from dpnp.consistency.fourier import BoxAverage, mixed, radial_power, spectrum
 from dpnp.priors.kernel_scale import image_to_kernel
 from dpnp.rng import SampleStreams
-from operators.maps import LinearMap, Planes
+from operators.maps import Constant, LinearMap, Planes
 from operators.maps.blur import transfer_function
 from operators.noise import CellNoise
+from operators.noise.dither import log_interval
 from operators.truncated import truncated_normal
 
 SWEEPS = 12
-TRAJECTORIES = 8
+GUESS_SWEEPS = 3
+TRAJECTORIES = 3
 LEAST_STD = 1e-4  # stands for no noise, where the conditionals would not move
 KERNEL_EVERY = 6  # sweeps between draws of the kernel, which cost the most
 
@@ -59,10 +61,10 @@ class BlurredCells:
         """Images (B, C, H, W) after the sweeps, for kernels (B, s, s)."""
         near = x_k.double()
         transfer = self.transfer(kernel.double())
-        p = self.signal(near, transfer, self._spread(eta, transfer), streams)
+        p = self.signal(near, transfer, self.planes.spread(self._spread(eta, transfer)), streams)
         x = self._image.draw(p, near, eta, self._std, transfer, streams)
         for _ in range(SWEEPS):
-            p = self.signal(x, transfer, self._spread(0.0, transfer), streams)
+            p = self.signal(x, transfer, self.planes.spread(self._spread(0.0, transfer)), streams)
             x = self._image.draw(p, near, eta, self._std, transfer, streams)
         return x.to(x_k.dtype)
 
@@ -71,12 +73,12 @@ class BlurredCells:
         x, near, near_kappa = x_k.double(), x_k.double(), kappa_k.double()
         transfer = self.transfer(image_to_kernel(near_kappa))
         spread = self._spread(eta, transfer)
-        p = self.signal(x, transfer, spread, streams)
+        p = self.signal(x, transfer, self.planes.spread(spread), streams)
         kappa = self._kernel.draw(p, x, near_kappa, eta_kernel, spread, streams)
         for sweep in range(SWEEPS):
             transfer = self.transfer(image_to_kernel(kappa))
             x = self._image.draw(p, near, eta, self._std, transfer, streams)
-            p = self.signal(x, transfer, self._spread(0.0, transfer), streams)
+            p = self.signal(x, transfer, self.planes.spread(self._spread(0.0, transfer)), streams)
             if sweep % KERNEL_EVERY == KERNEL_EVERY - 1:
                 kappa = self._kernel.draw(p, x, near_kappa, eta_kernel, self._spread(0.0, transfer), streams)
         return x.to(x_k.dtype), kappa.to(kappa_k.dtype)
@@ -87,8 +89,9 @@ class BlurredCells:
         """Kernels as images (B, s, s) near ``kappa_k``, the image integrated out: it is ``x`` up to an error whose spectrum in the planes
         is ``power`` (B, P, H, W). Trajectories of Hamiltonian Monte Carlo, their step adapted in the first half; and log(step) (B,).
 
-        The planes before rounding are drawn anew for every trajectory, with the error's correlations left out: in the conditionals with
-        them image and kernel hold each other fast, as a wide kernel leaves nothing in the cells of fine detail, and that asks for one.
+        The planes before rounding are drawn anew for every trajectory, the correlations of the measurement's entries left out: in the
+        conditionals with them image and kernel hold each other fast, as a wide kernel leaves nothing in the cells of fine detail, and
+        that asks for one.
         """
         x, power, near, kappa = x.double(), power.double(), kappa_k.double(), kappa_k.double()
         guesses = self._guesses(x, power)
@@ -103,12 +106,36 @@ class BlurredCells:
             log_step = adapted(log_step, probability) if k < TRAJECTORIES // 2 else log_step
         return kappa.to(kappa_k.dtype), log_step
 
+    def log_evidence(self, x: Tensor, power: Tensor, kernel: Tensor) -> Tensor:
+        """log p(y | kernel) (B,) for kernels (B, s, s), the image integrated out: ``x`` and ``power`` as for :meth:`draw_kernel`.
+
+        The correlations of the measurement's entries are left out. In the precision of ``x``.
+        """
+        transfer = self.transfer(kernel)
+        std = self._doubt(self._guesses(x, power), transfer)
+        clean = self._blurred(x, transfer)
+        low, high = self.noise.cells(self.y[None].to(clean))
+        return log_interval((low - clean) / std, (high - clean) / std, "gaussian").flatten(1).sum(1)
+
+    def draw_guessed(self, x: Tensor, power: Tensor, kernel: Tensor, streams: SampleStreams) -> Tensor:
+        """Images (B, C, H, W) after a few sweeps, for kernels (B, s, s): as :meth:`draw_image`, where the image is ``x`` up to a
+        stationary Gaussian error whose spectrum in the planes is ``power`` (B, P, H, W), independent between them.
+        """
+        guess, guesses = x.double(), self._guesses(x.double(), power.double())
+        transfer = self.transfer(kernel.double())
+        p = self.signal(guess, transfer, self._doubt(guesses, transfer), streams)
+        drawn = self._drawn(guesses, p, transfer, streams)
+        for _ in range(GUESS_SWEEPS):
+            p = self.signal(drawn, transfer, self.planes.spread(self._spread(0.0, transfer)), streams)
+            drawn = self._drawn(guesses, p, transfer, streams)
+        return drawn.to(x.dtype)
+
     def power(self, x: Tensor) -> Tensor:
         """The spectra (B, P, H, W), in the planes, of stationary images of which ``x`` (B, C, H, W) are draws."""
         return radial_power(self._mixed(x))
 
     def error(self, power: Tensor, eta: float) -> Tensor:
-        """The spectra of what is left of ``power`` once the image has been seen in noise of ``eta``."""
+        """The spectra of what is left of ``power`` once the image has been seen in white noise of ``eta``."""
         colours = torch.cat([self.planes.full.like(power), self.planes.averaged.like(power)])
         noise = eta**2 * colours.square().sum(1).reshape(-1, 1, 1)
         return power * noise / (power + noise)
@@ -118,11 +145,20 @@ class BlurredCells:
         return transfer_function(kernel, *self.transform.image_shape[1:])
 
     def signal(self, x: Tensor, transfer: Tensor, std: Tensor, streams: SampleStreams) -> list[Tensor]:
-        """The planes before rounding given x and the kernel, with noise of ``std`` (B, P)."""
-        clean = self.transform(torch.fft.ifft2(transfer[:, None] * torch.fft.fft2(x)).real)
+        """The planes before rounding given x and the kernel, with noise of ``std``, which broadcasts against the measurement."""
+        clean = self._blurred(x, transfer)
         low, high = self.noise.cells(self.y[None].to(clean))
-        drawn = truncated_normal(clean, self.planes.spread(std), low, high, streams.uniform(tuple(clean.shape[1:])))
+        drawn = truncated_normal(clean, std, low, high, streams.uniform(tuple(clean.shape[1:])))
         return self.planes.project(drawn)
+
+    def _blurred(self, x: Tensor, transfer: Tensor) -> Tensor:
+        return self.transform(torch.fft.ifft2(transfer[:, None] * torch.fft.fft2(x)).real)
+
+    def _drawn(self, guesses: list[Guess], p: list[Tensor], transfer: Tensor, streams: SampleStreams) -> Tensor:
+        """Images from draws of their planes."""
+        parts = zip(guesses, self._averages, strict=True)
+        spectra = [g.draw(spectrum(torch.stack(p[part], 1)), transfer, self._std, streams) for g, (_, part) in parts]
+        return mixed(self._unmixing.like(spectra[0].real), torch.fft.ifft2(torch.cat(spectra, 1), norm="ortho").real)
 
     @property
     def _std(self) -> float:
@@ -138,13 +174,18 @@ class BlurredCells:
         return [Guess(average, sharp[:, part], power[:, part]) for average, part in self._averages]
 
     def _doubt(self, guesses: list[Guess], transfer: Tensor) -> Tensor:
-        """The noise's standard deviation in each plane (B, P), together with that of the image's error, correlations left out."""
-        variances = [guess.blurred(transfer)[1].mean((-2, -1)) for guess in guesses]
-        return (torch.cat(variances, 1) + self._std**2).sqrt()
+        """The standard deviation of the measurement's entries: of the noise and the image's error, whose correlations are left out."""
+        power = [plane for guess in guesses for plane in guess.blurred(transfer)[1].unbind(1)]
+        return (self.planes.variances(power) + self._std**2).sqrt()
 
     def _mixed(self, x: Tensor) -> Tensor:
         """The planes (B, P, H, W) of images (B, C, H, W), none of them averaged."""
         return mixed(torch.cat([self.planes.full.like(x), self.planes.averaged.like(x)]), x)
+
+    @cached_property
+    def _unmixing(self) -> Constant:
+        """Channels from planes none of which is averaged, (C, P)."""
+        return Constant(torch.linalg.inv(torch.cat([self.planes.full.value, self.planes.averaged.value])))
 
     @cached_property
     def _averages(self) -> list[tuple[BoxAverage, slice]]:

@@ -9,11 +9,11 @@ import torch
 from torch import Tensor
 
 from dpnp.consistency.blurred_kernel import HALF
-from dpnp.consistency.fourier import BoxAverage
+from dpnp.consistency.fourier import BoxAverage, spectrum
 from dpnp.rng import SampleStreams
 from operators.maps.blur import transfer_function
 
-LEAPS = 10  # leapfrog steps of a trajectory
+LEAPS = 6  # leapfrog steps of a trajectory
 TARGET_ACCEPTANCE = 0.7
 ADAPTATION = 0.4  # gain of the recursion on log(step)
 
@@ -32,6 +32,17 @@ class Guess:
         """Mean and variance per frequency, (B, P, h, w), of the blurred and averaged planes for transfer functions (B, H, W)."""
         wide = transfer[:, None]
         return self.average.fold(wide * self.sharp), self.average.fold_power(wide.abs().square() * self.power)
+
+    def draw(self, seen: Tensor, transfer: Tensor, std: float, streams: SampleStreams) -> Tensor:
+        """The planes before their blur, orthonormal spectra (B, P, H, W), given noisy spectra ``seen`` (B, P, h, w) of what it leaves.
+
+        Perturb and solve: a draw of guess and noise, then the part of its misfit that the guess's error explains.
+        """
+        wide = transfer[:, None]
+        drawn = self.sharp + self.power.sqrt() * _white(self.sharp, streams)
+        missed = seen + std * _white(seen, streams) - self.average.fold(wide * drawn)
+        explained = missed / (self.average.fold_power(wide.abs().square() * self.power) + std**2)
+        return drawn + self.power * wide.conj() * self.average.unfold(explained)
 
 
 @dataclass(frozen=True)
@@ -128,6 +139,11 @@ def adapted(log_step: Tensor, probability: Tensor) -> Tensor:
 def filtered(x: Tensor, factors: Tensor) -> Tensor:
     """The circulant matrix with eigenvalues ``factors`` times ``x`` (B, s, s)."""
     return torch.fft.ifft2(factors * torch.fft.fft2(x)).real
+
+
+def _white(like: Tensor, streams: SampleStreams) -> Tensor:
+    """Spectra of white noise, of the shape of ``like`` (B, ...)."""
+    return spectrum(streams.normal(tuple(like.shape[1:])).double())
 
 
 def _kinetic(momentum: Tensor, mass: Tensor) -> Tensor:

@@ -14,6 +14,11 @@ class WrappedPrior:
         self._prior = prior
 
     @property
+    def wrapped(self) -> Prior:
+        """The prior inside."""
+        return self._prior
+
+    @property
     def image_shape(self) -> ImageShape:
         """(C, H, W) of one image."""
         return self._prior.image_shape
@@ -27,3 +32,10 @@ class WrappedPrior:
     def dtype(self) -> torch.dtype:
         """The prior's precision."""
         return self._prior.dtype
+
+
+def innermost(prior: Prior) -> Prior:
+    """The prior without its wrappers."""
+    while isinstance(prior, WrappedPrior):
+        prior = prior.wrapped
+    return prior

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
-from functools import cache
+from dataclasses import dataclass
+from functools import cache, partial
 
 import torch
 from torch import Tensor
 
-from dpnp.consistency.base import Memory
 from dpnp.consistency.blurred import BlurredCells
 from dpnp.denoising import DenoisingSampler, QuarterCircle
 from dpnp.priors.base import Prior
@@ -17,12 +16,12 @@ from dpnp.priors.kernel_scale import image_sum, image_to_kernel
 from dpnp.priors.load import load_prior
 from dpnp.rng import SampleStreams
 from dpnp.samplers.base import Info, State
-from dpnp.samplers.begin import FORGETTING_ETA, prior_mean
+from dpnp.samplers.opening import BlindOpening, Opened, noised
 
 KERNEL_PRIOR = "kernels-33"
-KERNEL_ETA_MAX, KERNEL_ETA_MIN = 1.5, 0.05  # a sharp kernel's peak is far above its image's range
+KERNEL_ETA_MAX, KERNEL_ETA_MIN = 0.15, 0.05
 EXACT = 2.0  # times the last eta: below it image and kernel are drawn from their joint law
-SPECTRUM = QuarterCircle(4)  # draws the image whose spectrum stands for the prior's
+OPENING = QuarterCircle(2)  # denoising draws of the kernel there
 KAPPA = "kernel_image"
 
 
@@ -36,13 +35,16 @@ def kernel_prior(device: str) -> Prior:
 class BlindKernel:
     """One iteration: consistency draws of kernel and image, and a denoising draw of each with its own prior.
 
+    The chains begin with the iterations of :class:`dpnp.samplers.opening.BlindOpening`, from eta 10 down to the first one here.
+
     Near the last eta the consistency draw is of both together. Above it the image is integrated out of the kernel's: given an image with
     white noise of eta, as DPnP's own split has it, what explains a smooth measurement is a wide kernel, and by the time that the noise is
-    gone the image has been sharpened to fit. Natural images are smooth themselves, so the kernel is drawn where the image is its last
-    denoising draw up to an error whose spectrum is the prior's, seen in noise of eta. At first that is the prior's mean and spectrum.
+    gone the image has been sharpened to fit. Natural images are smooth themselves. So noise of eta is added to the last denoising draw x,
+    and the kernel drawn where the image is the denoiser's answer D up to an error; x is a draw of the image given that noise, so that
+    x - D is a draw of the error, and has its spectrum.
 
-    State memory: ``kernel_image`` (B, 33, 33), the kernel in its prior's scale; ``kernel``, the same as a blur kernel of sum 1; ``power``,
-    the prior's spectrum; ``log_step`` (B,) of the kernel's draws.
+    State memory: ``kernel_image`` (B, 33, 33), the kernel in its prior's scale; ``kernel``, the same as a blur kernel of sum 1;
+    ``log_step`` (B,) of the kernel's draws.
     """
 
     prior: Prior
@@ -57,47 +59,42 @@ class BlindKernel:
 
     @property
     def nfe(self) -> int:
-        """Calls per sample of the image's denoiser: those of the iterations, of the mean and of one draw of the prior.
+        """Calls per sample of the image's denoiser: those of the opening, and of every iteration one more than its denoising draw has, but
+        for the last ones.
 
-        The kernel's is called as often, but for the mean.
+        The kernel's denoiser, a small one, is called apart from these.
         """
-        return self.total * self.denoising.calls + SPECTRUM.calls + 1
+        return self._opening.calls + sum(self.denoising.calls + (not self._joint(eta)) for eta in self.etas)
 
     def init(self, streams: SampleStreams) -> State:
-        """Standard normal images and kernel images; the first step draws the kernels from their prior."""
+        """Standard normal images and kernel images; the first step begins with the opening."""
         size = self.consistency.kernel_size
         kappa, x = streams.normal((size, size)), streams.normal(self.prior.image_shape)
-        memory = {
-            KAPPA: kappa,
-            "kernel": as_kernel(kappa),
-            "power": self.consistency.power(x),
-            "log_step": torch.full_like(x[:, 0, 0, 0], -1, dtype=torch.float64),
-        }
-        return State(0, x, memory)
+        log_step = torch.zeros(len(x), dtype=torch.float64, device=x.device)
+        return State(0, x, {KAPPA: kappa, "kernel": as_kernel(kappa), "log_step": log_step})
 
     def step(self, state: State, streams: SampleStreams) -> tuple[State, Info]:
         """PCS of kernel and image, then DDS of each, at this iteration's eta."""
         eta, eta_kernel = self.etas[state.step], self._kernel_eta(state.step)
-        start = state.step == 0
-        x, memory = self._begin(state, streams) if start else (state.x, state.memory)
-        kappa, log_step = memory[KAPPA], memory["log_step"]
-        if eta <= EXACT * self.etas[-1] and not start:
+        now = Opened(state.x, state.memory[KAPPA], state.memory["log_step"])
+        x, kappa, log_step = self._opening.draw(now.x, now.kappa, streams) if state.step == 0 else now
+        if self._joint(eta):
             x_half, kappa = self.consistency.draw_both(x, kappa, eta, eta_kernel, streams)
-            kappa = self._denoised(kappa, eta_kernel, streams)
+            kappa = denoised(self.denoising, kappa, eta_kernel, streams)
         else:
-            error = memory["power"] if start else self.consistency.error(memory["power"], self.etas[state.step - 1])
-            kappa, log_step = self.consistency.draw_kernel(x, error, kappa, eta_kernel, log_step, streams)
-            kappa = self._denoised(kappa, eta_kernel, streams)
+            guess = self.prior.denoise(*noised(x, eta, streams))
+            kappa, log_step = self.consistency.draw_kernel(guess, self.consistency.power(x - guess), kappa, eta_kernel, log_step, streams)
+            kappa = denoised(self.denoising, kappa, eta_kernel, streams)
             x_half = self.consistency.draw_image(x, image_to_kernel(kappa), eta, streams)
         x = self.denoising.draw(self.prior, x_half, eta, streams)
-        memory = {**memory, KAPPA: kappa, "kernel": as_kernel(kappa), "log_step": log_step}
-        return replace(state, step=state.step + 1, x=x, memory=memory), {}
+        return State(state.step + 1, x, {KAPPA: kappa, "kernel": as_kernel(kappa), "log_step": log_step}, state.kept), {}
 
-    def _begin(self, state: State, streams: SampleStreams) -> tuple[Tensor, Memory]:
-        """The prior's mean, kernels from their prior, and the prior's spectrum about the mean by one draw."""
-        mean = prior_mean(self.prior, state.x)
-        power = self.consistency.power(SPECTRUM.draw(self.prior, mean, FORGETTING_ETA, streams) - mean)
-        return mean, {**state.memory, KAPPA: self._denoised(state.memory[KAPPA], FORGETTING_ETA, streams), "power": power}
+    def _joint(self, eta: float) -> bool:
+        return eta <= EXACT * self.etas[-1]
+
+    @property
+    def _opening(self) -> BlindOpening:
+        return BlindOpening(self.prior, self.consistency, partial(denoised, OPENING), self.etas[0])
 
     def _kernel_eta(self, step: int) -> float:
         """Falls from its own first value to its last as the image's eta does."""
@@ -105,10 +102,11 @@ class BlindKernel:
         left = (math.log(self.etas[step]) - last) / (first - last) if first > last else 0.0
         return KERNEL_ETA_MIN * (KERNEL_ETA_MAX / KERNEL_ETA_MIN) ** left
 
-    def _denoised(self, kappa: Tensor, eta: float, streams: SampleStreams) -> Tensor:
-        prior = kernel_prior(str(kappa.device))
-        drawn = self.denoising.draw(prior, kappa[:, None].float(), eta, streams)[:, 0].to(kappa.dtype)
-        return drawn + (image_sum(drawn[0].numel()) / drawn[0].numel() - drawn.mean((1, 2), keepdim=True))
+
+def denoised(sampler: DenoisingSampler, kappa: Tensor, eta: float, streams: SampleStreams) -> Tensor:
+    """A denoising draw of kernels as images (B, s, s), moved to the sum of a kernel's image."""
+    drawn = sampler.draw(kernel_prior(str(kappa.device)), kappa[:, None].float(), eta, streams)[:, 0]
+    return drawn + (image_sum(drawn[0].numel()) / drawn[0].numel() - drawn.mean((1, 2), keepdim=True))
 
 
 def as_kernel(kappa: Tensor) -> Tensor:

@@ -62,7 +62,7 @@ class DPnP(Sampler):
     n_iterations: Annotated[int, Field(ge=1, le=10_000, description="PCS + DDS rounds")] = 30
     eta_max: Annotated[
         PositiveLevel | None,
-        Field(description="first eta, a standard deviation in [-1, 1] scale; 10 for linear models, 1 for others when not given"),
+        Field(description="first eta, a standard deviation in [-1, 1] scale; if not given, 10 for linear models, 1 for others, 0.45 blind"),
     ] = None
     eta_min: Annotated[PositiveLevel | None, Field(description="last eta; chosen from the noise level when not given")] = None
     denoising: Annotated[Literal["ddim", "ddpm"], Field(description="DDS by the probability-flow ODE or by the reverse SDE")] = "ddim"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -95,6 +96,12 @@ class Planes(ABC):
     @abstractmethod
     def spread(self, values: Tensor) -> Tensor:
         """A number for each plane, (B, F + Q), as one for each entry of the measurement: broadcasts against a(x)."""
+
+    @abstractmethod
+    def variances(self, power: Sequence[Tensor]) -> Tensor:
+        """The variance of each entry of U p for independent stationary planes p, from their power spectra (F times (B, H, W) and Q times
+        (B, H / down, W / across), orthonormal FFT): broadcasts against a(x).
+        """
 
 
 class LinearMap(Map):

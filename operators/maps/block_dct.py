@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -41,6 +42,21 @@ def inverse_block_dct(coefficients: Tensor) -> Tensor:
     return (d.T @ coefficients @ d).transpose(2, 3).reshape(batch, rows * BLOCK, columns * BLOCK)
 
 
+def block_variances(power: Tensor) -> Tensor:
+    """The variances (B, 1, 1, 8, 8) of the block DCT of stationary images with the power spectra ``power`` (B, H, W), orthonormal FFT."""
+    weights = _basis_power(*power.shape[1:]).like(power)
+    return torch.einsum("bhw,uvhw->buv", power, weights)[:, None, None]
+
+
+@lru_cache(maxsize=8)
+def _basis_power(height: int, width: int) -> Constant:
+    """|spectrum|² of each of the 64 basis images, (8, 8, H, W), each with the sum 1."""
+    d = dct_matrix()
+    basis = torch.zeros(BLOCK, BLOCK, height, width, dtype=torch.float64)
+    basis[..., :BLOCK, :BLOCK] = torch.einsum("up,vq->uvpq", d, d)
+    return Constant(torch.fft.fft2(basis, norm="ortho").abs().square())
+
+
 def check_blocks(image_shape: ImageShape, channels: int, unit: tuple[int, int]) -> None:
     """Raise :class:`ShapeError` unless the image has ``channels`` channels and sides (H, W) that ``unit`` divides."""
     c, h, w = image_shape
@@ -72,7 +88,7 @@ class BlockDCT(LinearMap):
         return OrthonormalSVD(self)
 
     def planes(self) -> Planes:
-        return ChannelPlanes(self)
+        return BlockPlanes(self)
 
     def components(self, y: Tensor) -> list[Tensor]:
         """The coefficients of every colour component, (B, rows, columns, 8, 8) each."""
@@ -81,6 +97,14 @@ class BlockDCT(LinearMap):
     def joined(self, components: Sequence[Tensor]) -> Tensor:
         """Inverse of :meth:`components`."""
         return components[0]
+
+
+class BlockPlanes(ChannelPlanes):
+    """The grey image, before its block DCT."""
+
+    def variances(self, power: Sequence[Tensor]) -> Tensor:
+        """Of every frequency its own."""
+        return block_variances(power[0])
 
 
 class OrthonormalSVD(ThinSVD):

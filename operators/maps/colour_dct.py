@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
 from operators.maps.base import Constant, LinearMap, Planes
-from operators.maps.block_dct import BLOCK, block_dct, check_blocks, inverse_block_dct
+from operators.maps.block_dct import BLOCK, block_dct, block_variances, check_blocks, inverse_block_dct
 from operators.shapes import ImageShape
 
 RED_IN_LUMA, BLUE_IN_LUMA = 0.299, 0.114
@@ -86,5 +86,11 @@ class YCbCrPlanes(Planes):
         return [inverse_block_dct(c) for c in self._map.components(y)]
 
     def spread(self, values: Tensor) -> Tensor:
+        return self._joined([v.reshape(-1, 1, 1, 1, 1) for v in values.unbind(1)])
+
+    def variances(self, power: Sequence[Tensor]) -> Tensor:
+        return self._joined([block_variances(p) for p in power])
+
+    def _joined(self, values: Sequence[Tensor]) -> Tensor:
         shapes = self._map.component_shapes
-        return self._map.joined([v.reshape(-1, 1, 1, 1, 1).expand(-1, *s) for v, s in zip(values.unbind(1), shapes, strict=True)])
+        return self._map.joined([v.expand(-1, *s) for v, s in zip(values, shapes, strict=True)])

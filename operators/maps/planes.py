@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -22,3 +24,7 @@ class ChannelPlanes(Planes):
     def spread(self, values: Tensor) -> Tensor:
         """Of the planes' mean: U may mix them."""
         return values.mean(1).reshape(-1, *[1] * len(self._map.output_shape))
+
+    def variances(self, power: Sequence[Tensor]) -> Tensor:
+        """Of the planes' mean, see :meth:`spread`."""
+        return self.spread(torch.stack([p.mean((-2, -1)) for p in power], 1))
