@@ -128,6 +128,9 @@ def test_methods_make_the_calls_that_they_are_asked_for():
             assert method.sampler(calls, 0.1).kernel(problem.prior, problem.model, problem.y).nfe == calls
 
 
+KEYS = {"scores": "sw2_over_floor", "calibration": "coverage_90"}
+
+
 def test_the_command_writes_results_tables_and_plots(tmp_path):
     options = ["--samples", "40", "--problems", "1", "--simulations", "2", "--calls", "40", "--families", "gaussian, d 16, m 8"]
     main([*options, "--out", str(tmp_path)])
@@ -137,3 +140,11 @@ def test_the_command_writes_results_tables_and_plots(tmp_path):
     for text in ("exact sampling", "| gaussian, d 16, m 8 | DPnP-SMC | ", "90% coverage", "CPU seconds"):
         assert text in page
     assert all((tmp_path / plot).stat().st_size > 5000 for plot in ("calls.png", "seconds.png", "calibration.png"))
+    marked = {part: [{**row, KEYS[part]: 77.0} for row in rows] for part, rows in results.items()}
+    (tmp_path / "results.json").write_text(json.dumps(marked))
+    main([*options, "--out", str(tmp_path), "--methods", "DPnP-DDIM"])
+    again = json.loads((tmp_path / "results.json").read_text())
+    for part, key in KEYS.items():
+        assert [row["method"] for row in again[part]] == [row["method"] for row in results[part]]
+        for row, first in zip(again[part], results[part], strict=True):
+            assert row[key] == (pytest.approx(first[key]) if row["method"] == "DPnP-DDIM" else 77.0)
