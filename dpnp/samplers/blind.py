@@ -19,7 +19,7 @@ from dpnp.samplers.base import Info, State
 from dpnp.samplers.opening import BlindOpening, Opened, noised
 
 KERNEL_PRIOR = "kernels-33"
-KERNEL_ETA_MAX, KERNEL_ETA_MIN = 0.15, 0.05
+KERNEL_ETA_MAX, KERNEL_ETA_MIN = 0.6, 0.05
 EXACT = 2.0  # times the last eta: below it image and kernel are drawn from their joint law
 OPENING = QuarterCircle(2)  # denoising draws of the kernel there
 KAPPA = "kernel_image"
