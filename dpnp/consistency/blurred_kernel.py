@@ -45,20 +45,21 @@ class BlurredKernel:
     def _normal_equations(self, p: list[Tensor], x: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
         """The likelihood's precision of kappa (B, s², s²), and its product with the least squares solution (B, s²)."""
         full = len(self.planes.full.value)
-        gram, against = self._grid((1, 1)).equations(torch.stack(p[:full], 1), mixed(self.planes.full.like(x), x), weight[:, :full])
+        gram, against = self._grid((1, 1), x).equations(torch.stack(p[:full], 1), mixed(self.planes.full.like(x), x), weight[:, :full])
         if full < len(p):
-            more = self._grid(self.planes.box).equations(torch.stack(p[full:], 1), mixed(self.planes.averaged.like(x), x), weight[:, full:])
+            sharp = mixed(self.planes.averaged.like(x), x)
+            more = self._grid(self.planes.box, x).equations(torch.stack(p[full:], 1), sharp, weight[:, full:])
             gram, against = gram.add_(more[0]), against + more[1]
         return gram, against
 
-    def _grid(self, box: tuple[int, int]) -> KernelGrid:
-        return kernel_grid(box, self.height, self.width, self.size)
+    def _grid(self, box: tuple[int, int], x: Tensor) -> KernelGrid:
+        return kernel_grid(box, self.height, self.width, self.size, x.device)
 
 
 @lru_cache(maxsize=8)
-def kernel_grid(box: tuple[int, int], height: int, width: int, size: int) -> KernelGrid:
-    """The grid of these sizes; its tables of positions, which take a while, are made once."""
-    return KernelGrid(box, height, width, size)
+def kernel_grid(box: tuple[int, int], height: int, width: int, size: int, device: torch.device) -> KernelGrid:
+    """The grid of these sizes; its tables of positions, which take a while, are made and brought to the device once."""
+    return KernelGrid(box, height, width, size, device)
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,7 @@ class KernelGrid:
     height: int
     width: int
     size: int
+    device: torch.device
 
     def equations(self, p: Tensor, sharp: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
         """From planes (B, P, h, w), the sharp ones at every pixel (B, P, H, W) and weights 1/std² (B, P): see :class:`BlurredKernel`."""
@@ -85,7 +87,7 @@ class KernelGrid:
         residual = torch.zeros_like(z)
         residual[..., ::down, ::across] = weight[..., None, None] * (p - HALF * flat[..., ::down, ::across])
         against = torch.fft.ifft2(spectrum.conj() * torch.fft.fft2(residual)).real.sum(1).flatten(1)
-        return self._products(z, HALF**2 * weight), HALF * against[:, self._offsets.to(z.device)]
+        return self._products(z, HALF**2 * weight), HALF * against[:, self._offsets]
 
     def _products(self, z: Tensor, weight: Tensor) -> Tensor:
         """Σ over planes and boxes n of weight z(box n - t) z(box n - t'), (B, s², s²)."""
@@ -93,13 +95,13 @@ class KernelGrid:
         phases = z.unflatten(-1, (-1, across)).unflatten(-3, (-1, down)).movedim((-3, -1), (2, 3)).flatten(2, 3)
         spectra = torch.fft.fft2(phases)
         power = torch.einsum("bp,bpahw,bpchw->bachw", weight.to(spectra.dtype), spectra, spectra.conj())
-        return torch.fft.ifft2(power).real.flatten(1)[:, self._pairs.to(z.device)]
+        return torch.fft.ifft2(power).real.flatten(1)[:, self._pairs]
 
     @cached_property
     def _offsets(self) -> Tensor:
         """Where the kernel's pixels lie in the flattened image, (s²,)."""
         rows, columns = self._kernel_pixels()
-        return rows % self.height * self.width + columns % self.width
+        return (rows % self.height * self.width + columns % self.width).to(self.device)
 
     @cached_property
     def _pairs(self) -> Tensor:
@@ -109,7 +111,7 @@ class KernelGrid:
         phase = rows % down * across + columns % across
         row, column = rows.div(down, rounding_mode="floor"), columns.div(across, rounding_mode="floor")
         phases = phase[:, None] * (down * across) + phase
-        return (phases * h + (row[:, None] - row) % h) * w + (column[:, None] - column) % w
+        return ((phases * h + (row[:, None] - row) % h) * w + (column[:, None] - column) % w).to(self.device)
 
     def _kernel_pixels(self) -> tuple[Tensor, Tensor]:
         t = torch.arange(self.size) - self.size // 2
