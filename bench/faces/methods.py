@@ -34,7 +34,7 @@ class Method:
 
 METHODS = {
     "DPnP-DDIM": Method(lambda model, calls, step: dpnp_for(model), blind=True),
-    "DPnP-DDPM": Method(lambda model, calls, step: replace(dpnp_for(model), denoising="ddpm")),
+    "DPnP-DDPM": Method(lambda model, calls, step: replace(dpnp_for(model), denoising="ddpm"), blind=True),
     "DPS": Method(lambda model, calls, step: dpnp.DPS(n_steps=calls, step_size=step), tunable=True, blind=True),
     "LGD-MC": Method(lambda model, calls, step: dpnp.LGDMC(n_steps=calls, step_size=step), tunable=True),
 }
