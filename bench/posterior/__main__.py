@@ -71,18 +71,22 @@ def main(arguments: list[str] | None = None) -> None:
     kept = options.out / "results.json"
     results = json.loads(kept.read_text()) if (options.resume or options.methods) and kept.exists() else {"scores": [], "calibration": []}
     methods = options.methods or ALL
-    if options.methods:
-        anew = {(family, name) for family in [*options.families, None] for name in methods}
-        results = {part: [row for row in rows if (row.get("family"), row["method"]) not in anew] for part, rows in results.items()}
     done = set() if options.methods else {score["family"] for score in results["scores"]}
     for family in tqdm([f for f in options.families if f not in done], desc="families"):
-        results["scores"] += [asdict(s) for s in scores(family, methods, options.problems, options.samples, options.calls)]
+        anew = [asdict(s) for s in scores(family, methods, options.problems, options.samples, options.calls)]
+        results["scores"] = without(results["scores"], anew) + anew
         kept.write_text(json.dumps(results, indent=1) + "\n")
     calibration = [asdict(c) for c in calibrations(methods, options.simulations, options.samples, headline(options.calls))]
-    results["calibration"] = calibration + [row for row in results["calibration"] if row["method"] not in methods]
+    results["calibration"] = without(results["calibration"], calibration) + calibration
     results = {part: sorted(rows, key=place) for part, rows in results.items()}
     kept.write_text(json.dumps(results, indent=1) + "\n")
     write([Score(**s) for s in results["scores"]], [Calibration(**c) for c in results["calibration"]], options.out)
+
+
+def without(rows: list[dict[str, Any]], anew: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The rows that those of ``anew`` do not replace."""
+    places = [place(row) for row in anew]
+    return [row for row in rows if place(row) not in places]
 
 
 def place(row: dict[str, Any]) -> tuple[int, int, int]:

@@ -87,7 +87,7 @@ class BlurredCells:
         self, x: Tensor, power: Tensor, kappa_k: Tensor, eta: float, log_step: Tensor, streams: SampleStreams
     ) -> tuple[Tensor, Tensor]:
         """Kernels as images (B, s, s) near ``kappa_k``, the image integrated out: it is ``x`` up to an error whose spectrum in the planes
-        is ``power`` (B, P, H, W). Trajectories of Hamiltonian Monte Carlo, their step adapted in the first half; and log(step) (B,).
+        is ``power`` (B, P, H, W). Trajectories of Hamiltonian Monte Carlo, their step adapted after the first; and log(step) (B,).
 
         The planes before rounding are drawn anew for every trajectory, the correlations of the measurement's entries left out: in the
         conditionals with them image and kernel hold each other fast, as a wide kernel leaves nothing in the cells of fine detail, and

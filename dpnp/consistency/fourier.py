@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import torch
 from torch import Tensor
@@ -58,8 +58,14 @@ class BoxAverage:
 def radial_power(x: Tensor) -> Tensor:
     """Power spectra of images (..., H, W), averaged over rings of equal frequency: what one draw tells of a stationary, isotropic law."""
     power = spectrum(x).abs().square()
-    height, width = x.shape[-2:]
-    down, across = (torch.fft.fftfreq(n, 1 / max(height, width), device=x.device, dtype=x.dtype) for n in (height, width))
+    ring, sizes = _rings(*x.shape[-2:], x.device)
+    sums = power.new_zeros(*power.shape[:-2], len(sizes)).index_add_(-1, ring, power.flatten(-2))
+    return (sums / sizes)[..., ring].reshape(power.shape)
+
+
+@lru_cache(maxsize=8)
+def _rings(height: int, width: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    """The ring of each frequency (H W,), and the rings' sizes; on the device once, as finding their number would wait for it."""
+    down, across = (torch.fft.fftfreq(n, 1 / max(height, width), dtype=torch.float64) for n in (height, width))
     ring = (down[:, None].square() + across.square()).sqrt().round().long().flatten()
-    sums = power.new_zeros(*power.shape[:-2], int(ring.max()) + 1).index_add_(-1, ring, power.flatten(-2))
-    return (sums / ring.bincount())[..., ring].reshape(power.shape)
+    return ring.to(device), ring.bincount().to(device)

@@ -33,6 +33,8 @@ class Tiled(WrappedPrior):
     Raises :class:`dpnp.ShapeError` when the images cannot be tiled.
     """
 
+    same_law = False
+
     def __init__(self, prior: Prior, image_shape: ImageShape, *, overlap: int | None = None, batch_size: int | None = None) -> None:
         c, h, w = prior.image_shape
         overlap = min(h, w) // 4 if overlap is None else overlap

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 
 from dpnp.priors.base import ImageShape, Prior
@@ -9,6 +11,9 @@ from dpnp.priors.base import ImageShape, Prior
 
 class WrappedPrior:
     """Has the image shape, device and precision of ``prior``; a subclass says how it denoises."""
+
+    same_law: ClassVar[bool] = True
+    """Whether it is the same prior over images, seen in another way."""
 
     def __init__(self, prior: Prior) -> None:
         self._prior = prior
@@ -35,7 +40,7 @@ class WrappedPrior:
 
 
 def innermost(prior: Prior) -> Prior:
-    """The prior without its wrappers."""
-    while isinstance(prior, WrappedPrior):
+    """The prior without the wrappers that leave its law as it is."""
+    while isinstance(prior, WrappedPrior) and prior.same_law:
         prior = prior.wrapped
     return prior

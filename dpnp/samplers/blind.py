@@ -22,7 +22,7 @@ KERNEL_PRIOR = "kernels-33"
 KERNEL_ETA_MAX, KERNEL_ETA_MIN = 0.6, 0.05
 EXACT = 2.0  # times the last eta: below it image and kernel are drawn from their joint law
 OPENING = QuarterCircle(2)  # denoising draws of the kernel there
-KAPPA = "kernel_image"
+KAPPA, LOG_STEP = "kernel_image", "kernel_log_step"
 
 
 @cache
@@ -44,7 +44,7 @@ class BlindKernel:
     x - D is a draw of the error, and has its spectrum.
 
     State memory: ``kernel_image`` (B, 33, 33), the kernel in its prior's scale; ``kernel``, the same as a blur kernel of sum 1;
-    ``log_step`` (B,) of the kernel's draws.
+    ``kernel_log_step`` (B,) of the kernel's draws.
     """
 
     prior: Prior
@@ -71,12 +71,12 @@ class BlindKernel:
         size = self.consistency.kernel_size
         kappa, x = streams.normal((size, size)), streams.normal(self.prior.image_shape)
         log_step = torch.zeros(len(x), dtype=torch.float64, device=x.device)
-        return State(0, x, {KAPPA: kappa, "kernel": as_kernel(kappa), "log_step": log_step})
+        return State(0, x, {KAPPA: kappa, "kernel": as_kernel(kappa), LOG_STEP: log_step})
 
     def step(self, state: State, streams: SampleStreams) -> tuple[State, Info]:
         """PCS of kernel and image, then DDS of each, at this iteration's eta."""
         eta, eta_kernel = self.etas[state.step], self._kernel_eta(state.step)
-        now = Opened(state.x, state.memory[KAPPA], state.memory["log_step"])
+        now = Opened(state.x, state.memory[KAPPA], state.memory[LOG_STEP])
         x, kappa, log_step = self._opening.draw(now.x, now.kappa, streams) if state.step == 0 else now
         if self._joint(eta):
             x_half, kappa = self.consistency.draw_both(x, kappa, eta, eta_kernel, streams)
@@ -87,7 +87,7 @@ class BlindKernel:
             kappa = denoised(self.denoising, kappa, eta_kernel, streams)
             x_half = self.consistency.draw_image(x, image_to_kernel(kappa), eta, streams)
         x = self.denoising.draw(self.prior, x_half, eta, streams)
-        return State(state.step + 1, x, {KAPPA: kappa, "kernel": as_kernel(kappa), "log_step": log_step}, state.kept), {}
+        return State(state.step + 1, x, {KAPPA: kappa, "kernel": as_kernel(kappa), LOG_STEP: log_step}, state.kept), {}
 
     def _joint(self, eta: float) -> bool:
         return eta <= EXACT * self.etas[-1]

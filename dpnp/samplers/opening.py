@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
-from weakref import WeakKeyDictionary
+from weakref import ref
 
 import torch
 from torch import Tensor
@@ -132,14 +132,33 @@ def kernel_pool(device: str) -> Tensor:
     return random_kernels(POOL, torch.Generator().manual_seed(POOL_SEED)).to(device)
 
 
-_draws: WeakKeyDictionary[Prior, dict[tuple[int, ...], Tensor]] = WeakKeyDictionary()
+_kept: dict[int, tuple[ref[Prior], dict[tuple[object, ...], Tensor]]] = {}
 
 
 def centred_draws(prior: Prior) -> Tensor:
-    """Draws of the prior minus its mean, (8, C, H, W): what its spectrum is estimated from. Made once, with random numbers of their own."""
-    known = _draws.setdefault(innermost(prior), {})
-    if prior.image_shape not in known:
-        streams = SampleStreams(DRAWS_SEED, range(DRAWS), prior.device, prior.dtype)
-        mean = prior_mean(prior, streams.normal(tuple(prior.image_shape)))
-        known[prior.image_shape] = SPECTRUM.draw(prior, mean, FORGETTING_ETA, streams) - mean
-    return known[prior.image_shape]
+    """Draws of the prior minus its mean, (8, C, H, W): what its spectrum is estimated from.
+
+    The same ones always, made one by one, so that they depend on no batch size. They are kept for as long as the prior lives, on every
+    device and in every precision that it is used in; a prior whose law changes under way must become another object.
+    """
+    kept, key = _kept_for(innermost(prior)), (tuple(prior.image_shape), prior.device, prior.dtype)
+    if key not in kept:
+        kept[key] = torch.cat([_centred_draw(prior, i) for i in range(DRAWS)])
+    return kept[key]
+
+
+def _centred_draw(prior: Prior, index: int) -> Tensor:
+    streams = SampleStreams(DRAWS_SEED, [index], prior.device, prior.dtype)
+    mean = prior_mean(prior, streams.normal(tuple(prior.image_shape)))
+    return SPECTRUM.draw(prior, mean, FORGETTING_ETA, streams) - mean
+
+
+def _kept_for(prior: Prior) -> dict[tuple[object, ...], Tensor]:
+    """What is kept for this very object, until it goes; nothing for one that does not allow weak references."""
+    number = id(prior)
+    if number not in _kept:
+        try:
+            _kept[number] = ref(prior, lambda _: _kept.pop(number, None)), {}
+        except TypeError:
+            return {}
+    return _kept[number][1]
