@@ -66,7 +66,9 @@ def job_id(page: Page) -> str:
 def width(image: Locator) -> int:
     """Pixels of a picture that has been loaded; 0 when it has not."""
     expect(image).to_be_visible()
-    pixels: int = image.evaluate("image => image.decode().then(() => image.naturalWidth)")
+    decode = "image => image.decode().then(() => image.naturalWidth)"
+    again = f"image => ({decode})(image).catch(() => ({decode})(image))"  # decode() is refused when the next picture comes meanwhile
+    pixels: int = image.evaluate(again)
     return pixels
 
 
