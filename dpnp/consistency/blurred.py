@@ -61,10 +61,10 @@ class BlurredCells:
         """Images (B, C, H, W) after the sweeps, for kernels (B, s, s)."""
         near = x_k.double()
         transfer = self.transfer(kernel.double())
-        p = self.signal(near, transfer, self.planes.spread(self._spread(eta, transfer)), streams)
+        p = self.signal(near, transfer, self._entries(eta, transfer), streams)
         x = self._image.draw(p, near, eta, self._std, transfer, streams)
         for _ in range(SWEEPS):
-            p = self.signal(x, transfer, self.planes.spread(self._spread(0.0, transfer)), streams)
+            p = self.signal(x, transfer, self._entries(0.0, transfer), streams)
             x = self._image.draw(p, near, eta, self._std, transfer, streams)
         return x.to(x_k.dtype)
 
@@ -78,7 +78,7 @@ class BlurredCells:
         for sweep in range(SWEEPS):
             transfer = self.transfer(image_to_kernel(kappa))
             x = self._image.draw(p, near, eta, self._std, transfer, streams)
-            p = self.signal(x, transfer, self.planes.spread(self._spread(0.0, transfer)), streams)
+            p = self.signal(x, transfer, self._entries(0.0, transfer), streams)
             if sweep % KERNEL_EVERY == KERNEL_EVERY - 1:
                 kappa = self._kernel.draw(p, x, near_kappa, eta_kernel, self._spread(0.0, transfer), streams)
         return x.to(x_k.dtype), kappa.to(kappa_k.dtype)
@@ -126,7 +126,7 @@ class BlurredCells:
         p = self.signal(guess, transfer, self._doubt(guesses, transfer), streams)
         drawn = self._drawn(guesses, p, transfer, streams)
         for _ in range(GUESS_SWEEPS):
-            p = self.signal(drawn, transfer, self.planes.spread(self._spread(0.0, transfer)), streams)
+            p = self.signal(drawn, transfer, self._entries(0.0, transfer), streams)
             drawn = self._drawn(guesses, p, transfer, streams)
         return drawn.to(x.dtype)
 
@@ -168,6 +168,10 @@ class BlurredCells:
         """The noise's standard deviation in each plane (B, P), together with that of images known to ``eta``, correlations left out."""
         own = eta**2 * self._image.gains.like(transfer.real) * transfer.abs().square().flatten(1).mean(1, keepdim=True)
         return (own + self._std**2).sqrt()
+
+    def _entries(self, eta: float, transfer: Tensor) -> Tensor:
+        """The same for every entry of the measurement."""
+        return self.planes.spread(self._spread(eta, transfer))
 
     def _guesses(self, x: Tensor, power: Tensor) -> list[Guess]:
         sharp = spectrum(self._mixed(x))

@@ -16,7 +16,7 @@ from dpnp.priors.kernel_scale import image_sum, image_to_kernel
 from dpnp.priors.load import load_prior
 from dpnp.rng import SampleStreams
 from dpnp.samplers.base import Info, State
-from dpnp.samplers.opening import BlindOpening, Opened, noised
+from dpnp.samplers.opening import BlindOpening, noised
 
 KERNEL_PRIOR = "kernels-33"
 KERNEL_ETA_MAX, KERNEL_ETA_MIN = 0.6, 0.05
@@ -76,8 +76,9 @@ class BlindKernel:
     def step(self, state: State, streams: SampleStreams) -> tuple[State, Info]:
         """PCS of kernel and image, then DDS of each, at this iteration's eta."""
         eta, eta_kernel = self.etas[state.step], self._kernel_eta(state.step)
-        now = Opened(state.x, state.memory[KAPPA], state.memory[LOG_STEP])
-        x, kappa, log_step = self._opening.draw(now.x, now.kappa, streams) if state.step == 0 else now
+        x, kappa, log_step = state.x, state.memory[KAPPA], state.memory[LOG_STEP]
+        if state.step == 0:
+            x, kappa, log_step = self._opening.draw(x, kappa, streams)
         if self._joint(eta):
             x_half, kappa = self.consistency.draw_both(x, kappa, eta, eta_kernel, streams)
             kappa = denoised(self.denoising, kappa, eta_kernel, streams)

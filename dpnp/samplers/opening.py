@@ -23,7 +23,7 @@ from operators.blur_kernels import random_kernels
 
 STEPS = 12
 CANDIDATES = 128  # kernels that an iteration chooses from
-CHOOSING_ETA = 1.0  # below it no other kernel is ever as good as the present one
+CHOOSING_ETA = 1.0  # choosing further down gained nothing that could be measured
 TEMPER = 0.1  # of the evidence, which takes the file's coefficients as independent: then its widths are as sure as they are right
 CONTRAST = 0.8  # standard deviation of the logarithm of an image's power over the prior's mean power
 KERNEL_ETAS = (1.5, 0.6, 0.25)  # draws of the kernel in an iteration, each nearer to the one before
