@@ -15,7 +15,7 @@ from typing import Protocol
 
 from app.files import Files
 from app.settings import Settings
-from app.store import Store
+from app.store import Store, is_locked
 
 log = logging.getLogger(__name__)
 
@@ -99,8 +99,10 @@ class EmbeddedEngine:
                 if time.monotonic() >= self._next_housekeeping:
                     self._next_housekeeping = time.monotonic() + HOUSEKEEPING_SECONDS
                     self._keep_house()
-            except Exception:  # the store may be busy for a while; the engine must outlive that
+            except Exception as error:  # the store may be busy for a while; the engine must outlive that
                 log.exception("the engine could not do its rounds")
+                if is_locked(error):
+                    self._kill_stopped()
             self._stopping.wait(POLL_SECONDS)
 
     def _tend(self, slot: _Slot) -> None:
@@ -112,6 +114,13 @@ class EmbeddedEngine:
             self._bury(slot)
         if slot.process is None and time.monotonic() >= slot.start_at:
             self._spawn(slot)
+
+    def _kill_stopped(self) -> None:
+        """End the workers that somebody stopped: one of them may hold the store's write lock, which keeps all other processes waiting."""
+        for slot in self._slots:
+            if slot.process is not None and _is_stopped(slot.process):
+                log.error("worker %s is stopped while the store is locked; it is killed", slot.worker_id)
+                slot.process.kill()
 
     def _spawn(self, slot: _Slot) -> None:
         slot.worker_id = f"{os.getpid()}-{secrets.token_hex(4)}"
@@ -139,3 +148,13 @@ class EmbeddedEngine:
         if time.monotonic() >= self._next_sweep:
             self._next_sweep = time.monotonic() + SWEEP_SECONDS
             self._files.remove_orphans(self._store.ids(), ORPHAN_SECONDS)
+
+
+def _is_stopped(process: subprocess.Popen[bytes]) -> bool:
+    """Whether the child was stopped by a signal and not continued since (False where the system cannot tell)."""
+    if not hasattr(os, "waitid"):
+        return False
+    try:
+        return os.waitid(os.P_PID, process.pid, os.WSTOPPED | os.WNOHANG | os.WNOWAIT) is not None
+    except ChildProcessError:
+        return False

@@ -13,6 +13,7 @@ from app.store.errors import (
     StoreError,
     StoreUrlError,
     TooManyJobsError,
+    is_locked,
 )
 from app.store.rows import Claim, Event, Idempotency, KeyRow, NewJob, WorkerRow
 from app.store.store import Store, new_id
@@ -37,5 +38,6 @@ __all__ = [
     "StoreUrlError",
     "TooManyJobsError",
     "WorkerRow",
+    "is_locked",
     "new_id",
 ]

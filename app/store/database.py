@@ -16,6 +16,7 @@ from app.store.errors import StoreUrlError
 from app.store.migrations import upgrade
 
 BUSY_TIMEOUT_MS = 15_000
+IDLE_TIMEOUT_MS = 15_000  # a transaction whose process froze must not keep its locks
 SQLITE = "sqlite"
 POSTGRESQL = "postgresql+psycopg"
 DRIVERS = {"sqlite": SQLITE, "postgresql": POSTGRESQL, "postgres": POSTGRESQL}
@@ -130,6 +131,7 @@ def connect(url: str) -> sa.Engine:
         _set_up_sqlite(engine)
     else:  # a connection may have died with its server: look before use
         engine = sa.create_engine(parsed, pool_size=5, max_overflow=20, pool_pre_ping=True)
+        _set_up_postgresql(engine)
     try:
         upgrade(engine)
     except BaseException:
@@ -161,3 +163,10 @@ def _set_up_sqlite(engine: sa.Engine) -> None:
         # A deferred transaction that reads and then writes fails with "database is locked" when another wrote in between.
         writing = connection.get_execution_options().get("writing", False)
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
+
+
+def _set_up_postgresql(engine: sa.Engine) -> None:
+    @sa.event.listens_for(engine, "connect")
+    def _end_idle_transactions(connection: Any, _record: object) -> None:
+        connection.execute(f"SET idle_in_transaction_session_timeout = {IDLE_TIMEOUT_MS}")
+        connection.commit()

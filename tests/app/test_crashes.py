@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
+import sqlite3
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -44,6 +46,29 @@ def holder(live: LiveServer, job_id: str) -> int:
     return next(pid for pid in live.workers() if worker.encode() in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0"))
 
 
+def locked(live: LiveServer) -> bool:
+    """Whether some process holds the write lock of the store for longer than a transaction takes."""
+    with contextlib.closing(sqlite3.connect(live.settings.data_dir / "dpnp.sqlite3", timeout=0.5, isolation_level=None)) as connection:
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError:
+            return True
+    return False
+
+
+def freeze(live: LiveServer, pid: int, holding: bool) -> None:
+    """Stop the process when it holds the store's write lock, or when it does not."""
+
+    def attempt() -> bool:
+        os.kill(pid, signal.SIGSTOP)
+        if locked(live) == holding:
+            return True
+        os.kill(pid, signal.SIGCONT)
+        return False
+
+    until(attempt, 100, "the right moment")
+
+
 def history(live: LiveServer, job_id: str) -> list[dict[str, Any]]:
     with live.client.stream("GET", f"/v1/jobs/{job_id}/events") as answer:
         return list(sse(answer.iter_lines()))
@@ -63,7 +88,7 @@ def test_a_worker_that_freezes_and_wakes_up_late_changes_nothing(pair: LiveServe
     job_id = submit(pair, sampler=LONG)
     reached(pair, job_id, 5)
     frozen = holder(pair, job_id)
-    os.kill(frozen, signal.SIGSTOP)
+    freeze(pair, frozen, holding=False)
     until(lambda: (pair.job(job_id)["attempt"], pair.job(job_id)["status"]) == (2, "running"), what="the takeover")
     os.kill(frozen, signal.SIGCONT)
     assert pair.finished(job_id)["status"] == "succeeded"
@@ -74,6 +99,17 @@ def test_a_worker_that_freezes_and_wakes_up_late_changes_nothing(pair: LiveServe
     undisturbed = submit(pair, sampler=LONG)
     assert pair.finished(undisturbed)["status"] == "succeeded"
     assert_same_posterior(pair, undisturbed, job_id)
+
+
+def test_a_worker_that_freezes_while_it_writes_holds_up_nobody(pair: LiveServer) -> None:
+    """It has the write lock of SQLite, so nobody can write: it is killed, and its job goes on."""
+    job_id = submit(pair, sampler=ENDLESS)
+    reached(pair, job_id, 5)
+    freeze(pair, holder(pair, job_id), holding=True)
+    until(lambda: "is stopped while the store is locked" in pair.log.read_text(), what="its end")
+    until(lambda: (pair.job(job_id)["attempt"], pair.job(job_id)["status"]) == (2, "running"), what="the takeover")
+    pair.client.post(f"/v1/jobs/{job_id}/cancel").raise_for_status()
+    assert pair.finished(job_id)["status"] == "cancelled"
 
 
 def test_fifty_equal_requests_at_once_make_one_job(pair: LiveServer) -> None:

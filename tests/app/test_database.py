@@ -13,10 +13,11 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 
 from app.jobs import JobStatus, Spec
-from app.store import DatabaseTooNewError, Idempotency, Store, StoreUrlError
+from app.store import UNREACHABLE, DatabaseTooNewError, Idempotency, NewJob, Store, StoreUrlError
 from app.store.database import connect, metadata, now
 from app.store.migrations.versions import v0001_jobs
 from tests.app.helpers import spec
+from tests.app.postgres import Postgres
 
 
 def tables(engine: sa.Engine) -> set[str]:
@@ -124,3 +125,22 @@ def test_a_url_of_no_use_is_refused_without_its_password(url: str) -> None:
     with pytest.raises(StoreUrlError, match="postgresql://") as caught:
         connect(url)
     assert "secret" not in str(caught.value)
+
+
+def test_a_transaction_whose_process_froze_lets_its_locks_go(postgres: Postgres, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On SQLite this is the engine's part: see the tests of crashes."""
+    monkeypatch.setattr("app.store.database.IDLE_TIMEOUT_MS", 500)
+    store = Store(postgres.database())
+    store.insert(NewJob("a" * 32, Spec.model_validate(spec())), max_queue=10)
+    claim = store.claim("frozen", 0.0)
+    assert claim is not None
+
+    def freeze_in_the_middle() -> None:
+        with store._write() as connection:
+            store._lock(connection, claim.job.id)
+            assert [job.status for job in store.recover(3)] == [JobStatus.QUEUED]
+            connection.execute(sa.text("SELECT 1"))
+
+    with pytest.raises(UNREACHABLE, match="idle-in-transaction timeout"):
+        freeze_in_the_middle()
+    store.close()
