@@ -107,6 +107,16 @@ class ForwardModel(ABC):
         images = batched(x, self.image_shape, "an image")
         return self.noise.log_prob(batched(y, self.measurement_shape, "a measurement"), self.map(images))
 
+    def log_likelihood_and_gradient(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        """``log_likelihood`` (B,) and its gradient with respect to ``x`` (B, C, H, W), by the physics' own adjoint where it has one.
+
+        Raises :class:`operators.ShapeError` when a shape does not fit.
+        """
+        images = batched(x, self.image_shape, "an image")
+        clean, pull_back = self.map.linearized(images)
+        value, gradient = self.noise.log_prob_and_gradient(batched(y, self.measurement_shape, "a measurement"), clean)
+        return value, pull_back(gradient)
+
     def residual(self, x: Tensor, y: Tensor) -> Tensor:
         """Root mean square of the measurement's standardised residuals, (B,): about 1 where ``x`` explains ``y``."""
         images = batched(x, self.image_shape, "an image")

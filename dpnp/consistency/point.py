@@ -22,11 +22,8 @@ class Point:
 
 def evaluate(model: ForwardModel, y: Tensor, x: Tensor) -> Point:
     """Log-likelihood and gradient at ``x`` (B, C, H, W)."""
-    with torch.enable_grad():
-        leaf = x.detach().requires_grad_(True)
-        value = model.log_likelihood(leaf, y)
-        (gradient,) = torch.autograd.grad(value.sum(), leaf)
-    return Point(leaf.detach(), value.detach(), gradient)
+    with torch.no_grad():
+        return Point(x, *model.log_likelihood_and_gradient(x, y))
 
 
 def signed(x: Tensor, x_k: Tensor, eta: float, streams: SampleStreams) -> Tensor:

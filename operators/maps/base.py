@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -41,6 +41,16 @@ class Map(ABC):
     @abstractmethod
     def __call__(self, x: Tensor) -> Tensor:
         """a(x), (B, *output_shape)."""
+
+    def linearized(self, x: Tensor) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
+        """a(x) and v -> J(x)^T v for ``v`` (B, *output_shape), J the Jacobian: the adjoint where the map is linear, else by autograd."""
+        linear = self.linear_part()
+        if linear is not None:
+            return self(x), linear.adjoint
+        with torch.enable_grad():
+            leaf = x.detach().requires_grad_(True)
+            clean = self(leaf)
+        return clean.detach(), lambda v: torch.autograd.grad(clean, leaf, v)[0]
 
     def gram_diagonal(self) -> Tensor | None:
         """A guess of the diagonal of J^T J, J the Jacobian, (C, H, W), 0 where a pixel is not seen. None when nothing is known.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Annotated, ClassVar, Literal
 
 import torch
@@ -42,6 +42,22 @@ class FourierMagnitude(Map):
         z = torch.fft.fft2(self._mask.like(x) * x, s=self.output_shape[1:], norm="ortho")
         return (z.real.square() + z.imag.square() + FLOOR**2).sqrt()
 
+    def linearized(self, x: Tensor) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
+        """By two real transforms, on the half of the frequencies that tells the other half: z(-k) = z(k)*."""
+        (height, width), (rows, columns), mask = self.image_shape[1:], self.output_shape[1:], self._mask.like(x)
+        half = torch.fft.fft(torch.fft.rfft(mask * x, columns, norm="ortho"), rows, dim=-2, norm="ortho")
+        magnitude = half.real.square().addcmul_(half.imag, half.imag).add_(FLOOR**2).sqrt_()
+        told, inner = magnitude.shape[-1], slice(1, 1 + columns - magnitude.shape[-1])
+
+        def pull_back(v: Tensor) -> Tensor:
+            weight = v[..., :told].clone()
+            weight[..., inner] += _opposite(v[..., told:])
+            weight[..., inner] /= 2  # the inverse transform counts them twice
+            lines = torch.fft.ifft(half * weight.div_(magnitude), dim=-2, norm="ortho")[..., :height, :]
+            return mask * torch.fft.irfft(lines, columns, norm="ortho")[..., :width]
+
+        return torch.cat([magnitude, _opposite(magnitude[..., inner])], dim=-1), pull_back
+
     @property
     def stored(self) -> dict[str, Tensor]:
         return {"mask": self._mask.value}
@@ -53,6 +69,11 @@ class FourierMagnitude(Map):
     def gram_diagonal(self) -> Tensor:
         """mask²/2: a magnitude sees one of the two components of a change of z, so half its energy on average."""
         return (0.5 * self._mask.value.square()).expand(self.image_shape)
+
+
+def _opposite(plane: Tensor) -> Tensor:
+    """At the negative frequencies: rows k to -k modulo their number, columns from last to first."""
+    return plane.flip((-2, -1)).roll(1, -2)
 
 
 def ternary_mask(shape: tuple[int, int], generator: torch.Generator) -> Tensor:

@@ -62,6 +62,14 @@ class NoiseModel(ABC):
     def log_prob(self, y: Tensor, clean: Tensor) -> Tensor:
         """log p(y | clean) with its normalising constant, one number per image: (B,)."""
 
+    def log_prob_and_gradient(self, y: Tensor, clean: Tensor) -> tuple[Tensor, Tensor]:
+        """``log_prob`` and its gradient with respect to ``clean``: by autograd where a noise model has no formula."""
+        with torch.enable_grad():
+            leaf = clean.detach().requires_grad_(True)
+            value = self.log_prob(y, leaf)
+            (gradient,) = torch.autograd.grad(value.sum(), leaf)
+        return value.detach(), gradient
+
     @abstractmethod
     def deviance(self, y: Tensor, clean: Tensor) -> Tensor:
         """2 (max log p(y | .) - log p(y | clean)), (B,): the squared misfit in units of the noise; 0 for a perfect fit."""

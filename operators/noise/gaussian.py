@@ -28,6 +28,12 @@ class GaussianNoise(SeparableNoise):
     def log_prob_entries(self, y: Tensor, clean: Tensor) -> Tensor:
         return -0.5 * ((y - clean) / self.std).square() - math.log(self.std) - 0.5 * math.log(2 * math.pi)
 
+    def log_prob(self, y: Tensor, clean: Tensor) -> Tensor:
+        return -0.5 * self.deviance(y, clean) - clean[0].numel() * (math.log(self.std) + 0.5 * math.log(2 * math.pi))
+
+    def log_prob_and_gradient(self, y: Tensor, clean: Tensor) -> tuple[Tensor, Tensor]:
+        return self.log_prob(y, clean), (y - clean) / self.std**2
+
     def smoothed_log_prob_entries(self, y: Tensor, clean: Tensor, std: float) -> Tensor:
         return GaussianNoise(math.hypot(self.std, std)).log_prob_entries(y, clean)
 
@@ -39,7 +45,7 @@ class GaussianNoise(SeparableNoise):
         return replace(self, std=std_left(self.std, std))
 
     def deviance(self, y: Tensor, clean: Tensor) -> Tensor:
-        return ((y - clean) / self.std).square().flatten(1).sum(1)
+        return (y - clean).square().flatten(1).sum(1) / self.std**2
 
     def misfit(self, y: Tensor, clean: Tensor) -> Tensor:
         return (self.deviance(y, clean) / clean[0].numel()).sqrt()

@@ -107,6 +107,18 @@ def test_the_log_likelihood_gradient_matches_finite_differences(model):
 
 
 @LAWS
+def test_the_physics_own_gradient_is_autograds(model):
+    x = images(model.image_shape, 2)
+    y = model.simulate(x, seed=1)
+    leaf = x.clone().requires_grad_(True)
+    expected = model.log_likelihood(leaf, y)
+    (gradient,) = torch.autograd.grad(expected.sum(), leaf)
+    value, own = model.log_likelihood_and_gradient(x, y)
+    assert torch.allclose(value, expected, rtol=1e-12, atol=1e-9)
+    assert torch.allclose(own, gradient, rtol=1e-9, atol=1e-9 * gradient.abs().max().item())
+
+
+@LAWS
 def test_simulated_measurements_follow_the_log_likelihood(model):
     """Bartlett's identities: at the truth the score has mean zero and its variance is minus the mean second derivative."""
     n, h = 1500, 1e-3

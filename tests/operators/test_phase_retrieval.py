@@ -49,3 +49,16 @@ def test_the_gradient_is_finite_where_the_magnitude_vanishes():
     x = torch.zeros(1, 1, 4, 4, requires_grad=True)
     model.log_likelihood(x, torch.ones(model.measurement_shape)).sum().backward()
     assert torch.isfinite(x.grad).all()
+
+
+@pytest.mark.parametrize(("shape", "oversampling"), [((1, 5, 7), 1), ((1, 7, 5), 3), ((2, 6, 5), 2), ((1, 1, 1), 1), ((1, 4, 2), 1)])
+def test_half_of_the_frequencies_give_the_gradient_at_any_sides(shape, oversampling):
+    model = operators.PhaseRetrieval(image_shape=shape, oversampling=oversampling, mask="none")
+    x = torch.stack([image(2, shape), image(3, shape)])
+    y = model.simulate(x, seed=0)
+    leaf = x.clone().requires_grad_(True)
+    expected = model.log_likelihood(leaf, y)
+    (gradient,) = torch.autograd.grad(expected.sum(), leaf)
+    value, own = model.log_likelihood_and_gradient(x, y)
+    assert torch.allclose(value, expected, rtol=1e-12)
+    assert torch.allclose(own, gradient, atol=1e-10 * gradient.abs().max().item())
