@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 from tqdm import tqdm
 
+import operators
 from bench._page import measured_on, put_results, table
 from bench.speed.measure import Row, Setting, measure
 from bench.speed.models import MODELS
@@ -17,6 +18,7 @@ from dpnp.priors import largest_batch
 
 HEADINGS = {
     "model": "prior",
+    "operator": "operator",
     "precision": "precision",
     "compilation": "compilation",
     "batch": "batch",
@@ -34,6 +36,8 @@ def parser() -> argparse.ArgumentParser:
     """The command's options."""
     p = argparse.ArgumentParser(prog="dpnp bench speed", description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     p.add_argument("--models", nargs="+", choices=list(MODELS), default=["faces-64"], metavar="NAME", help=", ".join(MODELS))
+    names = operators.names()
+    p.add_argument("--operators", nargs="+", choices=names, default=["super_resolution"], metavar="NAME", help=", ".join(names))
     p.add_argument("--batches", nargs="+", type=int, default=[4], help="images per denoiser call; 0 is as many as fit, up to 64")
     p.add_argument("--precisions", nargs="+", choices=["float32", "bfloat16"], default=["float32"])
     p.add_argument("--compilations", nargs="+", choices=["none", "fuse", "graphs"], default=["none"])
@@ -48,12 +52,11 @@ def parser() -> argparse.ArgumentParser:
 def run(options: argparse.Namespace) -> list[Row]:
     """Every combination, each on freshly loaded weights."""
     rows = []
-    for name, precision, compilation, batch in tqdm(
-        list(product(options.models, options.precisions, options.compilations, options.batches)), desc="settings"
-    ):
+    settings = product(options.models, options.operators, options.precisions, options.compilations, options.batches)
+    for name, operator, precision, compilation, batch in tqdm(list(settings), desc="settings"):
         prior = MODELS[name](torch.device(options.device)).tune(precision, compilation)
         size = batch or largest_batch(prior, 64)
-        rows.append(measure(prior, Setting(name, precision, compilation, size, options.iterations, options.seconds)))
+        rows.append(measure(prior, Setting(name, operator, precision, compilation, size, options.iterations, options.seconds)))
     return rows
 
 

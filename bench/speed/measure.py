@@ -19,6 +19,7 @@ class Setting:
     """What is timed: ``iterations`` of the default DPnP sampler stand for all of them."""
 
     model: str
+    operator: str
     precision: str
     compilation: Compilation
     batch: int
@@ -31,6 +32,7 @@ class Row:
     """Denoiser calls count images; bytes and seconds are per image and per posterior sample."""
 
     model: str
+    operator: str
     precision: str
     compilation: str
     batch: int
@@ -55,9 +57,10 @@ def measure(prior: NetworkPrior, setting: Setting) -> Row:
     cost, weights = call_cost(prior, batch), prior.weight_bytes
     taken = torch.cuda.max_memory_allocated(device) - weights if device.type == "cuda" else cost.peak_bytes
     peak = peak_flops(device, next(prior.body.parameters()).dtype, setting.seconds)
-    seconds, overhead = posterior(prior, batch, setting.iterations)
+    seconds, overhead = posterior(prior, setting.operator, batch, setting.iterations)
     return Row(
         model=setting.model,
+        operator=setting.operator,
         precision=setting.precision,
         compilation=setting.compilation,
         batch=batch,
@@ -71,21 +74,29 @@ def measure(prior: NetworkPrior, setting: Setting) -> Row:
     )
 
 
-def posterior(prior: NetworkPrior, batch: int, iterations: int) -> tuple[float, float]:
-    """Seconds of a default DPnP run on ``batch`` samples of 4x super-resolution, and the share of them outside the denoiser.
+def posterior(prior: NetworkPrior, operator: str, batch: int, iterations: int) -> tuple[float, float]:
+    """Seconds of a default DPnP run on ``batch`` samples, and the share of them outside the image's denoiser.
 
-    ``iterations`` steps are timed after a first one, and multiplied up to the whole run.
+    ``operator`` of the catalogue with its default parameters, of an image of noise. The first step is timed, as blind chains do more in
+    it, then ``iterations`` further ones, which stand for all the others. A step of another run warms up.
     """
     timed = TimedPrior(prior)
-    model = operators.SuperResolution(image_shape=prior.image_shape, factor=4, noise_std=0.1)
-    y = model.simulate(torch.zeros(prior.image_shape), seed=0)
+    model = operators.build(operator, {}, prior.image_shape)
+    y = model.simulate(torch.rand(prior.image_shape, generator=torch.Generator().manual_seed(0)) - 0.5, seed=0)
+    dpnp.start(timed, model, y, n_samples=batch, batch_size=batch).step()
     run = dpnp.start(timed, model, y, n_samples=batch, batch_size=batch)
-    run.step()
-    inside = timed.seconds
-    started = time.perf_counter()
-    for _ in range(min(iterations, run.total - 1)):
+    first, inside_first = _timed_steps(run, timed, 1)
+    more = min(iterations, run.total - 1)
+    rest, inside_rest = _timed_steps(run, timed, more)
+    scale = (run.total - 1) / max(1, more)
+    seconds = first + scale * rest
+    return seconds, max(0.0, 1 - (inside_first + scale * inside_rest) / seconds)
+
+
+def _timed_steps(run: dpnp.Run, timed: TimedPrior, steps: int) -> tuple[float, float]:
+    """Seconds that ``steps`` of the run take, and those of them inside the denoiser."""
+    inside, started = timed.seconds, time.perf_counter()
+    for _ in range(steps):
         run.step()
-    wait(prior.device)
-    total = time.perf_counter() - started
-    done = run.step_index - 1
-    return total / done * run.total, max(0.0, 1 - (timed.seconds - inside) / total)
+    wait(timed.device)
+    return time.perf_counter() - started, timed.seconds - inside

@@ -14,6 +14,7 @@ from dpnp.consistency.blurred_kernel import BlurredKernel
 from dpnp.consistency.blurred_walk import Evidence, Guess, KernelTarget, adapted, kernel_mass, trajectory
 from dpnp.consistency.fourier import BoxAverage, mixed, radial_power, spectrum
 from dpnp.priors.kernel_scale import image_to_kernel
+from dpnp.priors.spectrum import on_frequencies
 from dpnp.rng import SampleStreams
 from operators.maps import Constant, LinearMap, Planes
 from operators.maps.blur import transfer_function
@@ -133,6 +134,11 @@ class BlurredCells:
     def power(self, x: Tensor) -> Tensor:
         """The spectra (B, P, H, W), in the planes, of stationary images of which ``x`` (B, C, H, W) are draws."""
         return radial_power(self._mixed(x))
+
+    def power_of(self, spectrum: Tensor) -> Tensor:
+        """The same (P, H, W) from the channels' cross spectra (rings, C, C) of the images' law."""
+        colours = torch.cat([self.planes.full.like(spectrum), self.planes.averaged.like(spectrum)])
+        return torch.einsum("pc,cdhw,pd->phw", colours, on_frequencies(spectrum, *self.transform.image_shape[1:]), colours)
 
     def error(self, power: Tensor, eta: float) -> Tensor:
         """The spectra of what is left of ``power`` once the image has been seen in white noise of ``eta``."""

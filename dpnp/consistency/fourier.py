@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 
 import torch
 from torch import Tensor
 
+from dpnp.priors.spectrum import rings
 from operators.maps import Constant
 
 
@@ -58,14 +59,6 @@ class BoxAverage:
 def radial_power(x: Tensor) -> Tensor:
     """Power spectra of images (..., H, W), averaged over rings of equal frequency: what one draw tells of a stationary, isotropic law."""
     power = spectrum(x).abs().square()
-    ring, sizes = _rings(*x.shape[-2:], x.device)
+    ring, sizes = rings(*x.shape[-2:], x.device)
     sums = power.new_zeros(*power.shape[:-2], len(sizes)).index_add_(-1, ring, power.flatten(-2))
     return (sums / sizes)[..., ring].reshape(power.shape)
-
-
-@lru_cache(maxsize=8)
-def _rings(height: int, width: int, device: torch.device) -> tuple[Tensor, Tensor]:
-    """The ring of each frequency (H W,), and the rings' sizes; on the device once, as finding their number would wait for it."""
-    down, across = (torch.fft.fftfreq(n, 1 / max(height, width), dtype=torch.float64) for n in (height, width))
-    ring = (down[:, None].square() + across.square()).sqrt().round().long().flatten()
-    return ring.to(device), ring.bincount().to(device)

@@ -64,6 +64,8 @@ class EDMPrior(NetworkPrior):
     """A trained :class:`EDMDenoiser` as a prior."""
 
     network: EDMDenoiser
+    spectrum: Tensor | None = None
+    """Of the training images, (rings, C, C) as :func:`dpnp.priors.spectrum.radial_spectrum` has it; None when nobody measured it."""
 
     @property
     def body(self) -> nn.Module:
@@ -77,6 +79,7 @@ class EDMPrior(NetworkPrior):
     def sized(self, height: int, width: int) -> EDMPrior:
         """See :class:`dpnp.priors.network.NetworkPrior`."""
         other, denoiser = super().sized(height, width), self.network
+        other.spectrum = None  # its rings are those of other sides
         blank = LinearDenoiser.isotropic(other.image_shape, 1.0).to(self.device)
         blank.residual.copy_(denoiser.linear.residual)
         other.network = EDMDenoiser(denoiser.network, blank, denoiser.patch).eval()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import shutil
 from pathlib import Path
@@ -11,12 +12,14 @@ from typing import TYPE_CHECKING, Any
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
+from torch import Tensor
 
 from dpnp.errors import PriorError
 from dpnp.priors.base import ImageShape
 from dpnp.priors.edm import EDMDenoiser, EDMPrior
 from dpnp.priors.info import PriorInfo
 from dpnp.priors.linear import LinearDenoiser
+from dpnp.priors.spectrum import rings
 
 if TYPE_CHECKING:
     from diffusers import UNet2DModel
@@ -103,10 +106,23 @@ def load(path: Path, *, name: str, device: torch.device | str = "cpu") -> EDMPri
         low, high = card["sigma_range"]
         denoiser = _blank_denoiser(UNet2DModel(**card["network"]), (c, h, w), card["linear_rank"], card.get("patch", 1))
         denoiser.load_state_dict(load_file(path / WEIGHTS))
+        spectrum = _spectrum(card.get("spectrum"), (c, h, w))
     except (KeyError, TypeError, ValueError, RuntimeError, OSError, SafetensorError) as error:
         raise PriorError(f"the prior in {path} cannot be loaded: {error}") from error
     shape: ImageShape = (c, h, w)
-    return EDMPrior(denoiser, shape, sigma_range=(low, high), name=name, card=card).to(device)
+    prior = EDMPrior(denoiser, shape, sigma_range=(low, high), name=name, card=card)
+    prior.spectrum = spectrum
+    return prior.to(device)
+
+
+def _spectrum(values: list[float] | None, image_shape: ImageShape) -> Tensor | None:
+    if values is None:
+        return None
+    spectrum, (c, h, w) = torch.tensor(values, dtype=torch.float64), image_shape
+    shape = (len(rings(h, w, spectrum.device)[1]), c, c)
+    if spectrum.shape != (math.prod(shape),) or not spectrum.isfinite().all():
+        raise ValueError(f"expected a spectrum of {math.prod(shape)} finite numbers, got {len(values)}")
+    return spectrum.reshape(shape)
 
 
 def _blank_denoiser(network: UNet2DModel, image_shape: ImageShape, rank: int, patch: int) -> EDMDenoiser:

@@ -15,6 +15,7 @@ from dpnp.consistency.blurred import BlurredCells
 from dpnp.denoising import QuarterCircle
 from dpnp.priors.base import Prior
 from dpnp.priors.kernel_scale import image_to_kernel, kernel_to_image
+from dpnp.priors.spectrum import radial_spectrum
 from dpnp.priors.wrapped import innermost
 from dpnp.rng import SampleStreams
 from dpnp.samplers.begin import FORGETTING_ETA, prior_mean
@@ -67,13 +68,13 @@ class BlindOpening:
 
     @property
     def calls(self) -> int:
-        """Denoiser calls per sample: for the mean, and one for every further iteration. :func:`centred_draws` needs 17 once per prior."""
+        """Denoiser calls per sample: for the mean, and one for every further iteration. :func:`prior_spectrum` may need 136, once."""
         return STEPS
 
     def draw(self, noise: Tensor, kappa: Tensor, streams: SampleStreams) -> Opened:
         """From standard normal images (B, C, H, W) and kernel images (B, s, s)."""
         mean = prior_mean(self.prior, noise)
-        power = self.consistency.power(centred_draws(self.prior)).mean(0).double().expand(len(noise), -1, -1, -1)
+        power = self.consistency.power_of(prior_spectrum(self.prior).to(noise.device)).expand(len(noise), -1, -1, -1)
         strength = torch.ones(len(noise), dtype=power.dtype, device=noise.device)
         chain = Opened(mean, self.denoise_kernel(kappa, FORGETTING_ETA, streams), torch.full_like(strength, -1))
         for eta in (torch.inf, *self.etas):
@@ -135,15 +136,21 @@ def kernel_pool(device: str) -> Tensor:
 _kept: dict[int, tuple[ref[Prior], dict[tuple[object, ...], Tensor]]] = {}
 
 
-def centred_draws(prior: Prior) -> Tensor:
-    """Draws of the prior minus its mean, (8, C, H, W): what its spectrum is estimated from.
+def prior_spectrum(prior: Prior) -> Tensor:
+    """The spectrum of the prior's law, (rings, C, C) as :func:`dpnp.priors.spectrum.radial_spectrum` has it.
 
-    The same ones always, made one by one, so that they depend on no batch size. They are kept for as long as the prior lives, on every
-    device and in every precision that it is used in; a prior whose law changes under way must become another object.
+    The training images' where the prior has it, else that of eight draws in 17 denoiser calls each: the same ones always, made one by
+    one, so that they depend on no batch size. Those are kept for as long as the prior lives, on every device and in every precision that
+    it is used in; a prior whose law changes under way must become another object.
     """
-    kept, key = _kept_for(innermost(prior)), (tuple(prior.image_shape), prior.device, prior.dtype)
+    prior = innermost(prior)
+    measured = getattr(prior, "spectrum", None)
+    if isinstance(measured, Tensor):
+        return measured
+    kept, key = _kept_for(prior), (tuple(prior.image_shape), prior.device, prior.dtype)
     if key not in kept:
-        kept[key] = torch.cat([_centred_draw(prior, i) for i in range(DRAWS)])
+        draws = torch.cat([_centred_draw(prior, i) for i in range(DRAWS)])
+        kept[key] = radial_spectrum(draws, torch.zeros_like(draws[0]))
     return kept[key]
 
 

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from dpnp.priors.base import ImageShape
 from dpnp.priors.linear import MAX_IMAGES
+from dpnp.priors.spectrum import radial_spectrum
 
 
 class DatasetError(ValueError):
@@ -62,10 +63,11 @@ class ImageDataset:
         """How many training images there are."""
         return len(self.train)
 
-    @property
+    @cached_property
     def card(self) -> dict[str, object]:
-        """Images need no further fields."""
-        return {}
+        """The images' spectrum, which chains with an unknown blur begin with."""
+        spectrum = radial_spectrum(self.reference, self.reference.mean(0))
+        return {"spectrum": [float(f"{v:.4g}") for v in spectrum.flatten().tolist()]}
 
     @property
     def reference(self) -> Tensor:

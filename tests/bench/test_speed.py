@@ -23,13 +23,17 @@ def test_the_published_architectures_are_the_files():
 
 def test_every_column_is_measured(tmp_path, monkeypatch):
     arguments = ["--models", "tiny", "--batches", "2", "--device", "cpu", "--iterations", "1", "--seconds", "0.01"]
-    monkeypatch.setattr("sys.argv", ["speed", *arguments, "--out", str(tmp_path)])
+    asked = ["super_resolution", "phase_retrieval"]
+    monkeypatch.setattr("sys.argv", ["speed", *arguments, "--operators", *asked, "--out", str(tmp_path)])
     main()
-    (row,) = json.loads((tmp_path / "speed.json").read_text())
-    assert (row["model"], row["batch"], row["precision"]) == ("tiny", 2, "float32")
+    rows = json.loads((tmp_path / "speed.json").read_text())
+    assert [row["operator"] for row in rows] == asked
     positive = ("calls_per_second", "gflop_per_call", "peak_tflops", "utilisation", "mb_per_sample", "seconds_per_sample")
-    assert all(row[key] > 0 for key in positive)
-    assert 0 <= row["overhead"] < 1
+    for row in rows:
+        assert (row["model"], row["batch"], row["precision"]) == ("tiny", 2, "float32")
+        assert all(row[key] > 0 for key in positive)
+        assert 0 <= row["overhead"] < 1
+    assert rows[0]["overhead"] < rows[1]["overhead"], "41 gradients of the likelihood in every iteration"
     assert "s per posterior sample" in (tmp_path / "speed.md").read_text()
 
 

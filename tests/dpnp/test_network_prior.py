@@ -159,6 +159,19 @@ def test_weights_of_another_size_are_refused(folder):
         load_folder(folder, name="x")
 
 
+@pytest.mark.parametrize("spectrum", [[1.0, 0.5], [float("nan")] * 6, ["a"], 3], ids=str)
+def test_a_spectrum_that_does_not_fit_is_refused(folder, spectrum):
+    edit_card(folder, spectrum=spectrum)
+    with pytest.raises(dpnp.PriorError, match="cannot be loaded"):
+        load_folder(folder, name="x")
+
+
+def test_another_size_does_not_have_the_spectrum(folder):
+    prior = load_folder(folder, name="x")
+    prior.spectrum = torch.ones(3, *SHAPE[:1], *SHAPE[:1])
+    assert prior.sized(8, 16).spectrum is None
+
+
 def test_missing_weights_are_refused(folder):
     (folder / "model.safetensors").unlink()
     with pytest.raises(dpnp.PriorError, match="cannot be loaded"):

@@ -13,12 +13,13 @@ from dpnp.consistency.select import blurred_cells
 from dpnp.denoising import QuarterCircle
 from dpnp.priors.batched import BatchedPrior
 from dpnp.priors.kernel_scale import image_to_kernel
+from dpnp.priors.spectrum import on_frequencies, radial_spectrum, rings
 from dpnp.priors.tiled import Tiled
 from dpnp.priors.wrapped import innermost
 from dpnp.rng import SampleStreams
 from dpnp.samplers import opening
 from dpnp.samplers.blind import denoised
-from dpnp.samplers.opening import BlindOpening, centred_draws
+from dpnp.samplers.opening import BlindOpening, prior_spectrum
 from operators.blur_kernels import random_kernels
 from operators.maps import BlockDCT
 from operators.maps.blur import transfer_function
@@ -206,16 +207,35 @@ def test_candidates_in_parts_are_as_good_and_each_chain_has_its_own(monkeypatch)
 
 def test_the_spectrum_of_a_prior_is_drawn_once():
     prior = Stationary()
-    first = centred_draws(BatchedPrior(prior, 8))
-    assert torch.equal(centred_draws(BatchedPrior(prior, 2)), first)
+    first = prior_spectrum(BatchedPrior(prior, 8))
+    assert torch.equal(prior_spectrum(BatchedPrior(prior, 2)), first)
     assert prior.calls == 8 * 17
-    spectra = torch.fft.fft2(first, norm="ortho").abs().square().mean(0)[0]
+    spectra = on_frequencies(first, SIDE, SIDE)[0, 0]
     assert (spectra / prior.power).log().mean().exp().item() == pytest.approx(1.0, abs=0.5), "8 draws, 16 steps"
     assert innermost(BatchedPrior(BatchedPrior(prior, 2))) is prior
     tiled = Tiled(prior, (1, SIDE + 20, SIDE))
     assert innermost(BatchedPrior(tiled)) is tiled, "another law"
     prior.dtype = torch.float64
-    assert centred_draws(prior).dtype == torch.float64
+    assert not torch.equal(prior_spectrum(prior), first), "draws of their own in another precision"
+
+
+def test_a_prior_that_knows_its_spectrum_is_not_asked():
+    prior = Stationary()
+    prior.spectrum = torch.ones(len(rings(SIDE, SIDE, torch.device("cpu"))[1]), 1, 1, dtype=torch.float64)
+    assert prior_spectrum(BatchedPrior(prior, 8)) is prior.spectrum
+    assert prior.calls == 0
+
+
+@pytest.mark.parametrize("subsampling", [(1, 1), (2, 2)])
+def test_the_planes_power_is_that_of_the_channels_cross_spectra(subsampling):
+    """Of correlated channels: what the spectra of the images' own planes are on average."""
+    side = 48
+    model = operators.BlindDeblurJPEG((3, side, side), subsampling=f"4:{'4:4' if subsampling == (1, 1) else '2:0'}")
+    x = torch.randn(5, 3, side, side, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    x = torch.einsum("cd,bdhw->bchw", torch.tensor([[1.0, 0, 0], [0.8, 0.3, 0], [0.5, -0.2, 0.4]], dtype=torch.float64), x)
+    cells = blurred_cells(model, model.simulate(x[0], seed=0))
+    found = cells.power_of(radial_spectrum(x, torch.zeros_like(x[0])))
+    assert torch.allclose(found, cells.power(x).mean(0))
 
 
 @dataclass
@@ -244,4 +264,4 @@ class Slotted:
 @pytest.mark.parametrize("make", [Compared, Slotted])
 def test_any_object_that_denoises_has_a_spectrum(make):
     prior = make()
-    assert torch.equal(centred_draws(prior), centred_draws(prior))
+    assert torch.equal(prior_spectrum(prior), prior_spectrum(prior))

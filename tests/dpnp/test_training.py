@@ -64,6 +64,9 @@ def test_training_denoises_better_than_the_start_and_ends_in_a_prior(data, tmp_p
     assert card["steps"] == 80
     assert (prior.card["licence"], prior.card["summary"]) == ("CC0", "flat")
     assert set(card["validation"]["denoising_psnr_db"]) == {"0.2", "0.5", "1", "2"}
+    levels = data.reference[:, :, 0, 0]  # flat images: all their power is at frequency zero
+    assert prior.spectrum[0, 0, 0].item() == pytest.approx(levels.var(correction=0).item() * clean[0].numel(), rel=1e-3)
+    assert prior.spectrum[1:].abs().max().item() < 1e-9
 
 
 def test_a_resumed_run_equals_an_uninterrupted_one(data, tmp_path):
