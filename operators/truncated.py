@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.special import log_ndtr
 
-from operators.noise.dither import FAR
+from operators.noise.dither import FAR, left_tail
 
 LOG_PHI_TAIL = -15.06  # log Phi(-5): below, the inverse is by Newton steps on log Phi
 NEWTON_STEPS = 4
@@ -21,7 +21,7 @@ def truncated_normal(mean: Tensor, std: float | Tensor, low: Tensor, high: Tenso
     """
     a, b = ((low - mean) / std).clamp(-FAR, FAR), ((high - mean) / std).clamp(-FAR, FAR)
     right = a + b > 0
-    a, b = torch.where(right, -b, a), torch.where(right, -a, b)
+    a, b = left_tail(a, b)
     log_a, log_b = log_ndtr(a), log_ndtr(b)
     least = torch.finfo(u.dtype).eps / 2  # the grid that uniform numbers lie on; its 0 would be an infinite draw
     u = u.clamp(least, 1 - least)

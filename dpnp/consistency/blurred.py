@@ -108,7 +108,8 @@ class BlurredCells:
         return kappa.to(kappa_k.dtype), log_step
 
     def log_evidence(self, x: Tensor, power: Tensor, kernel: Tensor) -> Tensor:
-        """log p(y | kernel) (B,) for kernels (B, s, s), the image integrated out: ``x`` and ``power`` as for :meth:`draw_kernel`.
+        """log p(y | kernel) (B,) for kernels (B, s, s), the image integrated out: ``x`` and ``power`` as for :meth:`draw_kernel`, or one
+        ``x`` for all of them.
 
         The correlations of the measurement's entries are left out. In the precision of ``x``.
         """

@@ -11,7 +11,7 @@ from torch import Tensor
 from dpnp.consistency.blurred_kernel import HALF
 from dpnp.consistency.fourier import BoxAverage, spectrum
 from dpnp.rng import SampleStreams
-from operators.maps.blur import transfer_function
+from operators.maps.blur import transfer_adjoint, transfer_function
 
 LEAPS = 6  # leapfrog steps of a trajectory
 TARGET_ACCEPTANCE = 0.7
@@ -57,9 +57,17 @@ class Evidence:
 
     def potential(self, transfer: Tensor) -> Tensor:
         """-log p(seen | kernel) up to a constant, (B,), for transfer functions (B, H, W)."""
-        mean, variance = self.guess.blurred(transfer)
+        return self.slope(transfer)[0]
+
+    def slope(self, transfer: Tensor) -> tuple[Tensor, Tensor]:
+        """The potential, and its gradient g (B, H, W): it changes by Re Σ g* d(transfer)."""
+        guess, (mean, variance) = self.guess, self.guess.blurred(transfer)
         spread = variance + self.std**2
-        return 0.5 * ((self.seen - mean).abs().square() / spread + spread.log()).flatten(1).sum(1)
+        missed = (self.seen - mean) / spread
+        power = missed.real.square() + missed.imag.square()
+        value = 0.5 * (power * spread + spread.log()).flatten(1).sum(1)
+        of_variance = guess.power * transfer[:, None] * guess.average.unfold_power(1 / spread - power)
+        return value, (of_variance - guess.sharp.conj() * guess.average.unfold(missed)).sum(1)
 
 
 def information(guess: Guess, transfer: Tensor, std: float) -> Tensor:
@@ -81,17 +89,15 @@ class KernelTarget:
 
     def potential(self, kappa: Tensor) -> Tensor:
         """U, (B,)."""
-        transfer = self.transfer(kappa)
-        near = 0.5 * (kappa - self.kappa_k).square().flatten(1).sum(1) / self.eta**2
-        return near + torch.stack([part.potential(transfer) for part in self.evidence]).sum(0)
+        return self.slope(kappa)[0]
 
     def slope(self, kappa: Tensor) -> tuple[Tensor, Tensor]:
         """U (B,), and its gradient along kernels of the same sum (B, s, s)."""
-        with torch.enable_grad():
-            leaf = kappa.detach().requires_grad_(True)
-            value = self.potential(leaf)
-            (gradient,) = torch.autograd.grad(value.sum(), leaf)
-        return value.detach(), gradient - gradient.mean((1, 2), keepdim=True)
+        away, transfer = kappa - self.kappa_k, self.transfer(kappa)
+        values, gradients = zip(*(part.slope(transfer) for part in self.evidence), strict=True)
+        gradient = away / self.eta**2 + HALF * transfer_adjoint(torch.stack(gradients).sum(0), *kappa.shape[-2:])
+        value = 0.5 * away.square().flatten(1).sum(1) / self.eta**2 + torch.stack(values).sum(0)
+        return value, gradient - gradient.mean((1, 2), keepdim=True)
 
     def transfer(self, kappa: Tensor) -> Tensor:
         """Transfer functions (B, H, W)."""

@@ -51,6 +51,10 @@ class BoxAverage:
         """The adjoint of :meth:`fold`."""
         return self.response.like(x.real).conj() * x.repeat(*[1] * (x.ndim - 2), *self.box)
 
+    def unfold_power(self, x: Tensor) -> Tensor:
+        """The adjoint of :meth:`fold_power`."""
+        return self.response.like(x).abs().square() * x.repeat(*[1] * (x.ndim - 2), *self.box)
+
     def _added(self, x: Tensor) -> Tensor:
         down, across = self.box
         return x.unflatten(-1, (across, -1)).sum(-2).unflatten(-2, (down, -1)).sum(-3)

@@ -93,21 +93,20 @@ class BlindOpening:
         others = (streams.uniform((CANDIDATES - 1,)) * len(pool)).long().clamp_max(len(pool) - 1)
         kernels = torch.cat([image_to_kernel(kappa)[:, None], pool[others].to(kappa)], 1)
         strengths = torch.cat([strength[:, None], (CONTRAST * streams.normal((CANDIDATES - 1,)).double()).exp()], 1)
-        size = max(1, CHUNK // guess[:, 0].numel())
-        parts = zip(kernels.split(size, 1), strengths.split(size, 1), strict=True)
-        weights = torch.softmax(TEMPER * torch.cat([self._evidence(guess, power, eta, *part) for part in parts], 1), 1)
+        weights = torch.softmax(TEMPER * self._evidence(guess, power, eta, kernels, strengths), 1)
         u = streams.uniform((1,)).to(weights)
         chosen = torch.searchsorted(weights.cumsum(1), u).clamp_max(CANDIDATES - 1)
         kernel = kernels.take_along_dim(chosen[..., None, None], 1)[:, 0]
         return kernel_to_image(kernel), strengths.take_along_dim(chosen, 1)[:, 0]
 
     def _evidence(self, guess: Tensor, power: Tensor, eta: float, kernels: Tensor, strengths: Tensor) -> Tensor:
-        """(B, m) for kernels (B, m, s, s) with strengths (B, m)."""
-        m = strengths.shape[1]
-        each, spectra = guess.repeat_interleave(m, 0), power.repeat_interleave(m, 0)
-        error = self._error(spectra, strengths.flatten(), eta).to(each)
-        evidence = self.consistency.log_evidence(each, error, kernels.flatten(0, 1))
-        return evidence.reshape(-1, m)
+        """(B, m) for kernels (B, m, s, s) with strengths (B, m). Chain by chain: all of its kernels share the guess's transform."""
+        size = max(1, CHUNK // guess[0, 0].numel())
+        evidence = []
+        for g, p, candidates, a in zip(guess.split(1), power.split(1), kernels, strengths, strict=True):
+            parts = zip(candidates.split(size), a.split(size), strict=True)
+            evidence += [torch.cat([self.consistency.log_evidence(g, self._error(p, s, eta).to(g), k) for k, s in parts])]
+        return torch.stack(evidence)
 
     def _error(self, power: Tensor, strength: Tensor, eta: float) -> Tensor:
         """The spectra (B, P, H, W) of a guess's error, for ``strength`` (B,) times ``power`` seen in white noise of ``eta``."""

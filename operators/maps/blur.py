@@ -31,6 +31,13 @@ def transfer_function(kernel: Tensor, height: int, width: int) -> Tensor:
     return torch.fft.fft2(wrapped.roll((-(rows // 2), -(columns // 2)), dims=(-2, -1)))
 
 
+def transfer_adjoint(g: Tensor, rows: int, columns: int) -> Tensor:
+    """A^T g for ``g`` (..., H, W), A being :func:`transfer_function` on real kernels (..., rows, columns): Re Σ g* (A k) = Σ k (A^T g)."""
+    height, width = g.shape[-2:]
+    down, across = ((torch.arange(n, device=g.device) - n // 2) % side for n, side in ((rows, height), (columns, width)))
+    return torch.fft.ifft2(g, norm="forward").real[..., down[:, None], across]
+
+
 class BlurMap(LinearMap):
     """a(x) = kernel * x in every channel, the convolution with ``kernel`` (rows, columns).
 

@@ -32,14 +32,18 @@ def log_interval(low: Tensor, high: Tensor, dither: Dither) -> Tensor:
     low, high = low.clamp(-FAR, FAR), high.clamp(-FAR, FAR)
     if dither == "logistic":  # sigmoid(b) - sigmoid(a) = sigmoid(b) sigmoid(-a) (1 - exp(a - b))
         return logsigmoid(high) + logsigmoid(-low) + log1mexp(low - high)
-    right = low + high > 0  # mirror to the left tail, where the two terms differ most
-    a, b = log_ndtr(torch.where(right, -high, low)), log_ndtr(torch.where(right, -low, high))
-    return b + log1mexp(a - b)
+    a, b = left_tail(low, high)
+    log_a, log_b = log_ndtr(a), log_ndtr(b)
+    return log_b + log1mexp(log_a - log_b)
+
+
+def left_tail(low: Tensor, high: Tensor) -> tuple[Tensor, Tensor]:
+    """The interval, or its mirror image if that lies further left, where log Phi of the two ends differ most."""
+    return torch.minimum(low, -high), torch.minimum(high, -low)
 
 
 def log1mexp(x: Tensor) -> Tensor:
     """log(1 - exp(x)) for x < 0 (Maechler 2012)."""
     x = x.clamp_max(-torch.finfo(x.dtype).tiny)
-    near = x > -math.log(2)
-    safe_near, safe_far = torch.where(near, x, -0.1), torch.where(near, -1.0, x)
-    return torch.where(near, (-torch.expm1(safe_near)).log(), torch.log1p(-safe_far.exp()))
+    near, far = (-torch.expm1(x)).log(), torch.log1p(-x.clamp_max(-0.5).exp())
+    return torch.lerp(far, near, (x > -math.log(2)).to(x.dtype))

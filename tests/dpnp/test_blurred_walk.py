@@ -9,7 +9,7 @@ from dpnp.consistency.blurred_walk import Evidence, Guess, KernelTarget, adapted
 from dpnp.consistency.fourier import BoxAverage, radial_power, spectrum
 from dpnp.priors.kernel_scale import image_sum
 from dpnp.rng import SampleStreams
-from operators.maps.blur import transfer_function
+from operators.maps.blur import transfer_adjoint, transfer_function
 
 SIDE, SIZE, STD = 8, 5, 0.3
 BOXES = [(1, 1), (2, 2), (1, 2)]
@@ -61,6 +61,27 @@ def test_the_evidence_is_the_log_density_of_a_dense_gaussian(box, power):
     found = evidence.potential(one) - evidence.potential(other)
     expected = torch.sub(*(dense_potential(g, seen, k) for k in kernels(2, 3)))
     assert found.item() == pytest.approx(expected.item(), rel=1e-9)
+
+
+@pytest.mark.parametrize("box", BOXES, ids=str)
+def test_the_slope_is_the_potentials(box):
+    """Against autograd, for two parts, two chains and kernels that reach round the image's edge."""
+    parts = [Evidence(g, spectrum(planes(g)).expand(2, -1, -1, -1), STD) for g in (guess((1, 1), 0.5, 2), guess(box, 0.3, 2))]
+    target = KernelTarget(parts, kernels(2, 4), 0.7)
+    leaf = kernels(2, 5).requires_grad_(True)
+    (gradient,) = torch.autograd.grad(target.potential(leaf).sum(), leaf)
+    value, slope = target.slope(leaf.detach())
+    assert torch.allclose(value, target.potential(leaf))
+    assert torch.allclose(slope, gradient - gradient.mean((1, 2), keepdim=True), atol=1e-9 * gradient.abs().max().item())
+
+
+@pytest.mark.parametrize("sides", [(9, 12), (4, 7)])
+def test_the_adjoint_of_transfer_functions(sides):
+    g = torch.Generator().manual_seed(0)
+    kernel = torch.randn(3, 5, 7, generator=g, dtype=torch.float64)
+    other = torch.randn(3, *sides, generator=g, dtype=torch.complex128)
+    inner = (other.conj() * transfer_function(kernel, *sides)).real.sum()
+    assert torch.allclose(inner, (kernel * transfer_adjoint(other, 5, 7)).sum())
 
 
 def test_the_chains_have_the_law_of_a_gaussian_where_the_image_is_known():

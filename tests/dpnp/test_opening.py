@@ -198,7 +198,7 @@ def test_candidates_in_parts_are_as_good_and_each_chain_has_its_own(monkeypatch)
     start = BlindOpening(prior, blurred_cells(model, model.simulate(prior.sample(0), 0)), None, 0.45)
     found = start._choose(guess, power, 2.0, kappa, strength, SampleStreams(3, [0, 1]))
     alone = start._choose(guess[1:], power[1:], 2.0, kappa[1:], strength[1:], SampleStreams(3, [1]))
-    monkeypatch.setattr(opening, "CHUNK", 50 * 2 * SIDE**2)
+    monkeypatch.setattr(opening, "CHUNK", 50 * SIDE**2)
     parts = start._choose(guess, power, 2.0, kappa, strength, SampleStreams(3, [0, 1]))
     for whole, one, many in zip(found, alone, parts, strict=True):
         assert torch.equal(whole, many)
