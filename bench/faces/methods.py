@@ -12,11 +12,11 @@ from operators import ForwardModel
 
 
 def dpnp_for(model: ForwardModel) -> dpnp.DPnP:
-    """64 to 82 denoiser calls: long denoising draws where consistency draws are exact, more of them where they are Markov chains."""
+    """61 to 77 denoiser calls: long denoising draws where consistency draws are exact, more of them where they are Markov chains."""
     if model.hidden:
         return dpnp.DPnP(n_iterations=14, denoising_steps=4)
     if model.map.linear_part() is None:
-        return dpnp.DPnP(n_iterations=27, denoising_steps=3)
+        return dpnp.DPnP(n_iterations=20, denoising_steps=3)
     return dpnp.DPnP(n_iterations=8, denoising_steps=8)
 
 

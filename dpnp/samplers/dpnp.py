@@ -76,7 +76,7 @@ class DPnP(Sampler):
     ] = "auto"
     mala_steps: Annotated[
         int, Field(ge=2, le=2000, description="most gradients of the likelihood per iteration, where PCS is a Markov chain (HMC or MALA)")
-    ] = 40
+    ] = 20
     resampling: Annotated[Literal["none", "smc"], Field(description="smc: the samples are particles of one population")] = "none"
     smoothing_draws: Annotated[int, Field(ge=1, le=10_000, description="Monte Carlo pairs per weight without a closed form")] = 32
     correction: Annotated[Literal["none", "importance"], Field(description="reweight from pi_eta to p(x | y) at the end")] = "none"

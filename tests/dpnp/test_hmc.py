@@ -113,7 +113,8 @@ def test_behind_amplitudes_the_split_is_nearer_to_the_posterior():
     exact = GridPosterior(prior, PHASES, y).sample(20_000, torch.Generator().manual_seed(0)).flatten(1)
     errors = {}
     for split in (True, False):
-        sampler = dpnp.DPnP(n_iterations=20, eta_max=0.25, eta_min=0.25, denoising_steps=8, split_noise=split)
+        long = {"n_iterations": 20, "eta_max": 0.25, "eta_min": 0.25, "denoising_steps": 8, "mala_steps": 40}
+        sampler = dpnp.DPnP(**long, split_noise=split)
         post = dpnp.sample(prior, PHASES, y, sampler=sampler, n_samples=2000)
         errors[split] = covariance_z(post.samples.flatten(1), torch.cov(exact.T)).max()
     assert errors[True] < 0.5 * errors[False]
