@@ -33,11 +33,18 @@ def main() -> None:
     while True:
         message, descriptors, _, _ = socket.recv_fds(control, 1, 1)
         if not message:
+            _end_children()
             return
         if os.fork() == 0:
             control.close()
             _child(descriptors[0])
         os.close(descriptors[0])
+
+
+def _end_children() -> None:
+    """Kill what still decodes, or was stopped and heeds no alarm: nobody waits for it. This process leads their group, and goes too."""
+    if os.getpgrp() == os.getpid():
+        os.killpg(os.getpgrp(), signal.SIGKILL)
 
 
 def _child(descriptor: int) -> None:

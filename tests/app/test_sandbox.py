@@ -96,6 +96,18 @@ def test_time_is_limited(tricked: Sandbox, hang: str, monkeypatch: pytest.Monkey
     assert tricked.decode(OKAY, 100, **PLENTY).tolist() == [1.0, 2.0]
 
 
+def test_a_decoder_that_stopped_itself_ends_with_the_sandbox(tricked: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.uploads.sandbox.GRACE_SECONDS", 0.2)
+    host = process(tricked)
+    tricked.decode(OKAY, 100, **PLENTY)
+    with pytest.raises(TooDemandingError):
+        tricked.decode(b"import os, signal; os.kill(os.getpid(), signal.SIGSTOP)", 100, seconds=0.2, memory=64 * MIB)
+    child = until(lambda: Path(f"/proc/{host}/task/{host}/children").read_text().strip(), what="the decoder")
+    until(lambda: Path(f"/proc/{child}/stat").read_text().split()[2] == "T", what="its stop")
+    tricked.stop()
+    until(lambda: not Path(f"/proc/{child}").exists(), 10, "its end")
+
+
 OKAY = b"import numpy; array = numpy.array([1, 2], dtype='float32')"
 
 
