@@ -110,6 +110,8 @@ class ForwardModel(ABC):
     def log_likelihood_and_gradient(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         """``log_likelihood`` (B,) and its gradient with respect to ``x`` (B, C, H, W), by the physics' own adjoint where it has one.
 
+        What HMC and MALA go by: a model with another ``log_likelihood`` has another one of these too.
+
         Raises :class:`operators.ShapeError` when a shape does not fit.
         """
         images = batched(x, self.image_shape, "an image")

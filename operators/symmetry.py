@@ -11,14 +11,15 @@ def align(x: Tensor, truth: Tensor, *, mask: bool = True) -> Tensor:
     """Of the images that have the Fourier magnitudes of ``x`` (B, C, H, W), the ones nearest to ``truth`` (C, H, W).
 
     With a mask these are x and -x; without one (``mask=False``) also the rotations by half a turn and all shifts within the frame of
-    twice the image's size, with zeros beyond it.
+    twice the image's size, with zeros beyond it. Every channel has magnitudes of its own, and so a sign, a turn and a shift of its own.
     """
-    candidates = torch.stack([x, -x], dim=1)
+    planes, truths = x.flatten(0, 1)[:, None], truth.repeat(len(x), 1, 1)[:, None]
+    candidates = torch.stack([planes, -planes], dim=1)
     if not mask:
         turned = torch.cat([candidates, candidates.flip(-1, -2)], dim=1)
-        candidates = torch.stack([_shifted(c, truth) for c in turned.flatten(0, 1)]).reshape(turned.shape)
-    errors = (candidates - truth).square().flatten(2).sum(2)
-    return candidates[torch.arange(len(x), device=x.device), errors.argmin(1)]
+        candidates = torch.stack([_shifted(c, t) for cs, t in zip(turned, truths, strict=True) for c in cs]).reshape(turned.shape)
+    errors = (candidates - truths[:, None]).square().flatten(2).sum(2)
+    return candidates[torch.arange(len(planes), device=x.device), errors.argmin(1)].reshape(x.shape)
 
 
 def _shifted(x: Tensor, truth: Tensor) -> Tensor:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
+from psycopg.errors import IdleInTransactionSessionTimeout
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
@@ -170,3 +171,9 @@ def _set_up_postgresql(engine: sa.Engine) -> None:
     def _end_idle_transactions(connection: Any, _record: object) -> None:
         connection.execute(f"SET idle_in_transaction_session_timeout = {IDLE_TIMEOUT_MS}")
         connection.commit()
+
+    @sa.event.listens_for(engine, "handle_error")
+    def _as_any_lost_connection(context: sa.engine.ExceptionContext) -> None:
+        error = context.original_exception
+        if isinstance(error, IdleInTransactionSessionTimeout):
+            raise sa.exc.OperationalError(context.statement, context.parameters, error) from error

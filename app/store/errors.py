@@ -4,13 +4,14 @@ import sqlite3
 
 import sqlalchemy as sa
 
-UNREACHABLE = (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.InternalError, sa.exc.TimeoutError)
+UNREACHABLE = (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.TimeoutError)
 """What is raised while the database cannot be reached, is too busy or has no room: the same call may succeed later."""
 
 
 def is_locked(error: BaseException) -> bool:
     """Another process holds the write lock of an SQLite database, and did not let it go in all the time that was waited for it."""
-    return getattr(getattr(error, "orig", None), "sqlite_errorcode", None) == sqlite3.SQLITE_BUSY
+    code = getattr(getattr(error, "orig", None), "sqlite_errorcode", 0)
+    return code & 0xFF == sqlite3.SQLITE_BUSY  # the rest tells the kinds of it apart
 
 
 class StoreError(Exception):

@@ -139,7 +139,8 @@ class BlurredCells:
     def power_of(self, spectrum: Tensor) -> Tensor:
         """The same (P, H, W) from the channels' cross spectra (rings, C, C) of the images' law."""
         colours = torch.cat([self.planes.full.like(spectrum), self.planes.averaged.like(spectrum)])
-        return torch.einsum("pc,cdhw,pd->phw", colours, on_frequencies(spectrum, *self.transform.image_shape[1:]), colours)
+        power = torch.einsum("pc,cdhw,pd->phw", colours, on_frequencies(spectrum, *self.transform.image_shape[1:]), colours)
+        return power.clamp_min(0)  # of nearly grey images a plane is the small difference of rounded numbers
 
     def error(self, power: Tensor, eta: float) -> Tensor:
         """The spectra of what is left of ``power`` once the image has been seen in white noise of ``eta``."""

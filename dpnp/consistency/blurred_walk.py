@@ -55,12 +55,10 @@ class Evidence:
     seen: Tensor
     std: float
 
-    def potential(self, transfer: Tensor) -> Tensor:
-        """-log p(seen | kernel) up to a constant, (B,), for transfer functions (B, H, W)."""
-        return self.slope(transfer)[0]
-
     def slope(self, transfer: Tensor) -> tuple[Tensor, Tensor]:
-        """The potential, and its gradient g (B, H, W): it changes by Re Σ g* d(transfer)."""
+        """-log p(seen | kernel) up to a constant, (B,), for transfer functions (B, H, W), and its gradient g (B, H, W): it changes by
+        Re Σ g* d(transfer).
+        """
         guess, (mean, variance) = self.guess, self.guess.blurred(transfer)
         spread = variance + self.std**2
         missed = (self.seen - mean) / spread
@@ -86,10 +84,6 @@ class KernelTarget:
     evidence: Sequence[Evidence]
     kappa_k: Tensor
     eta: float
-
-    def potential(self, kappa: Tensor) -> Tensor:
-        """U, (B,)."""
-        return self.slope(kappa)[0]
 
     def slope(self, kappa: Tensor) -> tuple[Tensor, Tensor]:
         """U (B,), and its gradient along kernels of the same sum (B, s, s)."""

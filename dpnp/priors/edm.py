@@ -79,7 +79,8 @@ class EDMPrior(NetworkPrior):
     def sized(self, height: int, width: int) -> EDMPrior:
         """See :class:`dpnp.priors.network.NetworkPrior`."""
         other, denoiser = super().sized(height, width), self.network
-        other.spectrum = None  # its rings are those of other sides
+        if other.image_shape != self.image_shape:
+            other.spectrum = None  # its rings are those of other sides
         blank = LinearDenoiser.isotropic(other.image_shape, 1.0).to(self.device)
         blank.residual.copy_(denoiser.linear.residual)
         other.network = EDMDenoiser(denoiser.network, blank, denoiser.patch).eval()

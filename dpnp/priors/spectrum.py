@@ -7,7 +7,7 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-CHUNK = 256  # images whose transforms are in memory at a time
+CHUNK = 2**20  # numbers of images whose transforms are in memory at a time
 
 
 def radial_spectrum(images: Tensor, mean: Tensor) -> Tensor:
@@ -17,7 +17,7 @@ def radial_spectrum(images: Tensor, mean: Tensor) -> Tensor:
     n, c, height, width = images.shape
     ring, sizes = rings(height, width, images.device)
     sums = torch.zeros(len(sizes), c, c, dtype=torch.float64, device=images.device)
-    for part in images.split(CHUNK):
+    for part in images.split(max(1, CHUNK // images[0].numel())):
         z = torch.view_as_real(torch.fft.fft2((part - mean).double(), norm="ortho")).flatten(2, 3)  # (N, C, H W, 2)
         sums.index_add_(0, ring, torch.einsum("ncfk,ndfk->fcd", z, z))
     return sums / (n * sizes.reshape(-1, 1, 1))

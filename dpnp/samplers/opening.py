@@ -14,6 +14,7 @@ from torch import Tensor
 from dpnp.consistency.blurred import BlurredCells
 from dpnp.denoising import QuarterCircle
 from dpnp.priors.base import Prior
+from dpnp.priors.edm import EDMPrior
 from dpnp.priors.kernel_scale import image_to_kernel, kernel_to_image
 from dpnp.priors.spectrum import radial_spectrum
 from dpnp.priors.wrapped import innermost
@@ -142,11 +143,10 @@ def prior_spectrum(prior: Prior) -> Tensor:
     one, so that they depend on no batch size. Those are kept for as long as the prior lives, on every device and in every precision that
     it is used in; a prior whose law changes under way must become another object.
     """
-    prior = innermost(prior)
-    measured = getattr(prior, "spectrum", None)
-    if isinstance(measured, Tensor):
-        return measured
-    kept, key = _kept_for(prior), (tuple(prior.image_shape), prior.device, prior.dtype)
+    inner = innermost(prior)
+    if isinstance(inner, EDMPrior) and inner.spectrum is not None:
+        return inner.spectrum
+    kept, key = _kept_for(inner), (tuple(prior.image_shape), prior.device, prior.dtype)
     if key not in kept:
         draws = torch.cat([_centred_draw(prior, i) for i in range(DRAWS)])
         kept[key] = radial_spectrum(draws, torch.zeros_like(draws[0]))

@@ -66,8 +66,8 @@ class ImageDataset:
     @cached_property
     def card(self) -> dict[str, object]:
         """The images' spectrum, which chains with an unknown blur begin with."""
-        spectrum = radial_spectrum(self.reference, self.reference.mean(0))
-        return {"spectrum": [float(f"{v:.4g}") for v in spectrum.flatten().tolist()]}
+        images = self.reference
+        return {"spectrum": [float(f"{v:.7g}") for v in radial_spectrum(images, images.mean(0)).flatten().tolist()]}
 
     @property
     def reference(self) -> Tensor:

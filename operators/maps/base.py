@@ -50,7 +50,7 @@ class Map(ABC):
         with torch.enable_grad():
             leaf = x.detach().requires_grad_(True)
             clean = self(leaf)
-        return clean.detach(), lambda v: torch.autograd.grad(clean, leaf, v)[0]
+        return clean.detach(), lambda v: torch.autograd.grad(clean, leaf, v, retain_graph=True)[0]
 
     def gram_diagonal(self) -> Tensor | None:
         """A guess of the diagonal of J^T J, J the Jacobian, (C, H, W), 0 where a pixel is not seen. None when nothing is known.

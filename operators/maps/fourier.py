@@ -54,6 +54,9 @@ class FourierMagnitude(Map):
             weight[..., inner] += _opposite(v[..., told:])
             weight[..., inner] /= 2  # the inverse transform counts them twice
             lines = torch.fft.ifft(half * weight.div_(magnitude), dim=-2, norm="ortho")[..., :height, :]
+            lines.imag[..., 0] = 0  # of the frequencies that are their own opposites, which not every library ignores
+            if columns % 2 == 0:
+                lines.imag[..., -1] = 0
             return mask * torch.fft.irfft(lines, columns, norm="ortho")[..., :width]
 
         return torch.cat([magnitude, _opposite(magnitude[..., inner])], dim=-1), pull_back

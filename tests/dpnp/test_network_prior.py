@@ -170,6 +170,7 @@ def test_another_size_does_not_have_the_spectrum(folder):
     prior = load_folder(folder, name="x")
     prior.spectrum = torch.ones(3, *SHAPE[:1], *SHAPE[:1])
     assert prior.sized(8, 16).spectrum is None
+    assert prior.sized(*SHAPE[1:]).spectrum is prior.spectrum
 
 
 def test_missing_weights_are_refused(folder):

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch.distributions import MultivariateNormal
 
+import dpnp
 import operators
 from dpnp.consistency.blurred_walk import Guess
 from dpnp.consistency.fourier import BoxAverage, spectrum
@@ -13,7 +14,7 @@ from dpnp.consistency.select import blurred_cells
 from dpnp.denoising import QuarterCircle
 from dpnp.priors.batched import BatchedPrior
 from dpnp.priors.kernel_scale import image_to_kernel
-from dpnp.priors.spectrum import on_frequencies, radial_spectrum, rings
+from dpnp.priors.spectrum import on_frequencies, radial_spectrum
 from dpnp.priors.tiled import Tiled
 from dpnp.priors.wrapped import innermost
 from dpnp.rng import SampleStreams
@@ -219,11 +220,33 @@ def test_the_spectrum_of_a_prior_is_drawn_once():
     assert not torch.equal(prior_spectrum(prior), first), "draws of their own in another precision"
 
 
+class Called(Exception):
+    pass
+
+
+def stop() -> None:
+    raise Called
+
+
 def test_a_prior_that_knows_its_spectrum_is_not_asked():
-    prior = Stationary()
-    prior.spectrum = torch.ones(len(rings(SIDE, SIDE, torch.device("cpu"))[1]), 1, 1, dtype=torch.float64)
-    assert prior_spectrum(BatchedPrior(prior, 8)) is prior.spectrum
-    assert prior.calls == 0
+    shipped = dpnp.load_prior("faces-64", device="cpu")
+    assert prior_spectrum(BatchedPrior(shipped, 8, stop)) is shipped.spectrum
+
+
+def test_the_draws_for_a_spectrum_can_be_stopped():
+    with pytest.raises(Called):
+        prior_spectrum(BatchedPrior(Stationary(), 8, stop))
+
+
+def test_the_chroma_of_nearly_grey_images_has_no_negative_power():
+    """As a card has them, in seven digits, for channels that differ by a hundred-thousandth."""
+    side = 32
+    grey, colour = (torch.randn(2, c, side, side, generator=torch.Generator().manual_seed(c), dtype=torch.float64) for c in (1, 3))
+    x = grey + 1e-5 * colour
+    rounded = radial_spectrum(x, torch.zeros_like(x[0])).flatten().tolist()
+    spectrum = torch.tensor([float(f"{v:.7g}") for v in rounded], dtype=torch.float64).reshape(-1, 3, 3)
+    model = operators.BlindDeblurJPEG((3, side, side), subsampling="4:4:4")
+    assert (blurred_cells(model, model.simulate(x[0], seed=0)).power_of(spectrum) >= 0).all()
 
 
 @pytest.mark.parametrize("subsampling", [(1, 1), (2, 2)])

@@ -2,7 +2,9 @@
 
 import math
 
+import numpy as np
 import pytest
+import scipy.stats
 import torch
 
 import operators
@@ -54,6 +56,10 @@ def foreign() -> list:
     gaussian = operators.DeepInv(physics, (1, 6, 6), (0, 1), GaussianNoise(0.2))
     poisson = operators.DeepInv(physics, (1, 6, 6), (0, 255), PoissonNoise(30, 1), measurement_range=(-200, 300))
     return [pytest.param(gaussian, id="deepinv-gaussian"), pytest.param(poisson, id="deepinv-poisson")]
+
+
+def distinct_noises() -> list:
+    return list({repr(case.values[0].noise): case for case in cases()}.values())
 
 
 CATALOGUE = pytest.mark.parametrize("model", cases())
@@ -136,6 +142,43 @@ def test_simulated_measurements_follow_the_log_likelihood(model):
     assert score.std() > 0
 
 
+@pytest.mark.parametrize("model", distinct_noises())
+def test_simulated_entries_have_the_density_of_the_log_likelihood(model):
+    """Goodness of fit, of 3,000 draws of each of four entries: chi-square where the values are few, else Kolmogorov and Smirnov's."""
+    if not isinstance(model.noise, SeparableNoise) or model.measurement_shape != model.map.output_shape:
+        pytest.skip("no law of single entries")
+    x = images(model.image_shape, 1)
+    y = model.simulate(x.expand(3000, -1, -1, -1), seed=7)
+    for entry in torch.linspace(0, y[0].numel() - 1, 4).long().tolist():
+        assert goodness_of_fit(y.flatten(1)[:, entry], lambda v, entry=entry: entry_density(model, x, y[0], entry, v)) > 1e-4
+
+
+def entry_density(model, x: torch.Tensor, y: torch.Tensor, entry: int, values: torch.Tensor) -> torch.Tensor:
+    """The likelihood's density of one entry of the measurement ``y`` at ``values`` (V,)."""
+    others = y.flatten().repeat(len(values), 1)
+    others[:, entry] = values
+    log_density = model.noise.log_prob_entries(others.reshape(-1, *y.shape), model.map(x).expand(len(values), *y.shape))
+    return log_density.flatten(1)[:, entry].exp()
+
+
+def goodness_of_fit(drawn: torch.Tensor, density) -> float:
+    """The probability of so bad a fit."""
+    values, counts = drawn.unique(return_counts=True)
+    if len(values) < len(drawn) / 2:
+        expected = len(drawn) * density(values)
+        often = expected >= 5
+        rest = torch.stack([counts[~often].sum().double(), len(drawn) - expected[often].sum()])  # observed, expected
+        assert rest[1] > -1e-6 * len(drawn), "probabilities of no more than 1 in all"
+        observed, expected = torch.cat([counts[often], rest[:1]]), torch.cat([expected[often], rest[1:].clamp_min(1e-3)])
+        return float(scipy.stats.chi2.sf(((observed - expected).square() / expected).sum().item(), int(often.sum())))
+    spread = drawn.std()
+    grid = torch.linspace((drawn.min() - 6 * spread).item(), (drawn.max() + 6 * spread).item(), 2001, dtype=torch.float64)
+    heights = density(grid)
+    cumulative = torch.cat([torch.zeros(1), ((heights[1:] + heights[:-1]) / 2 * grid.diff()).cumsum(0)])
+    assert cumulative[-1].item() == pytest.approx(1, abs=1e-5), "a density"
+    return float(scipy.stats.kstest(drawn.numpy(), lambda v: np.interp(v, grid.numpy(), cumulative.numpy())).pvalue)
+
+
 @LAWS
 def test_the_residual_is_one_at_the_truth(model):
     n = 1000
@@ -151,10 +194,6 @@ def test_the_deviance_is_the_log_likelihoods(model):
     deviance = model.noise.deviance(y[None], model.map(x))
     assert (deviance >= 0).all()
     assert torch.allclose(deviance.diff(), -2 * model.log_likelihood(x, y).diff(), rtol=1e-9)
-
-
-def distinct_noises() -> list:
-    return list({repr(case.values[0].noise): case for case in cases()}.values())
 
 
 @pytest.mark.parametrize("model", distinct_noises())

@@ -44,6 +44,18 @@ def test_align_undoes_what_the_magnitudes_cannot_see(mask):
     assert torch.allclose(operators.align(x, truth, mask=mask == "ternary"), truth.expand_as(x), atol=1e-12)
 
 
+@pytest.mark.parametrize("mask", ["ternary", "none"])
+def test_align_takes_every_channel_by_itself(mask):
+    model = operators.PhaseRetrieval(image_shape=(3, 8, 8), mask=mask)
+    truth = torch.nn.functional.pad(image(1, (3, 4, 5)), (0, 3, 0, 4))
+    x = torch.stack([truth, truth])
+    x[0, 1], x[1, 0] = -truth[1], -truth[0]
+    if mask == "none":
+        x[0, 2], x[1, 2] = truth[2].roll((2, 1), (-2, -1)), -truth[2].flip(-1, -2)
+    assert torch.allclose(model.map(x), model.map(truth[None]).expand(2, -1, -1, -1), atol=1e-12)
+    assert torch.allclose(operators.align(x, truth, mask=mask == "ternary"), truth.expand_as(x), atol=1e-12)
+
+
 def test_the_gradient_is_finite_where_the_magnitude_vanishes():
     model = operators.PhaseRetrieval(image_shape=(1, 4, 4))
     x = torch.zeros(1, 1, 4, 4, requires_grad=True)
@@ -62,3 +74,18 @@ def test_half_of_the_frequencies_give_the_gradient_at_any_sides(shape, oversampl
     value, own = model.log_likelihood_and_gradient(x, y)
     assert torch.allclose(value, expected, rtol=1e-12)
     assert torch.allclose(own, gradient, atol=1e-10 * gradient.abs().max().item())
+
+
+@pytest.mark.parametrize("width", [7, 8])
+def test_the_real_transform_is_given_a_hermitian_spectrum(width, monkeypatch):
+    """Libraries differ in what they make of another one."""
+    given = []
+    transform = torch.fft.irfft
+    monkeypatch.setattr(torch.fft, "irfft", lambda lines, *args, **options: given.append(lines) or transform(lines, *args, **options))
+    model = operators.PhaseRetrieval(image_shape=(1, 4, width), oversampling=1)
+    x = image(2, (1, 4, width))[None]
+    model.log_likelihood_and_gradient(x, model.simulate(image(3, (1, 4, width)), seed=0))
+    (lines,) = given
+    ends = [0, -1] if width == 8 else [0]
+    assert lines.imag.abs().max() > 0
+    assert lines[..., ends].imag.abs().max() == 0
