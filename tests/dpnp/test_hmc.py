@@ -107,6 +107,7 @@ def test_an_even_maps_sign_is_drawn_by_its_probability(kind):
 
 
 def test_behind_amplitudes_the_split_is_nearer_to_the_posterior():
+    """With chains long enough for the split's own error to be what is left: 3.5 and 6.7 with the default 20 gradients."""
     mean = torch.tensor([1.5, 0.7], dtype=torch.float64)
     prior = Gaussian(mean, 0.16 * torch.eye(2, dtype=torch.float64), (1, 1, 2))
     y = PHASES.simulate(torch.tensor([[[1.8, 0.5]]], dtype=torch.float64), seed=0)

@@ -50,6 +50,18 @@ def test_every_variant_equals_the_plain_implementation(name):
     assert_equals_plain(VARIANTS[name], head_channels=16, legacy=True)
 
 
+def test_a_half_precision_file_of_ffhq_10m_has_the_activations_of_the_plain_implementation(tmp_path):
+    """The very names, shapes and 64-channel heads of the published file, 187 MB of random numbers, on a quarter of its sides."""
+    state = {name: value.half() for name, value in random_state(FFHQ_10M).items()}
+    torch.save(state, tmp_path / "ffhq_10m.pt")
+    network = dpnp.load_prior(tmp_path / "ffhq_10m.pt", device="cpu", precision="float32").network
+    x, t = torch.randn(1, 3, 64, 64, generator=torch.Generator().manual_seed(1)), torch.tensor([612.37])
+    expected = Plain({name: value.float() for name, value in state.items()}, FFHQ_10M, 64)(x, t)
+    assert expected.std() > 0.1
+    with torch.no_grad():
+        assert (network(x, t) - expected).abs().max() < 1e-5 * expected.abs().max()
+
+
 def test_the_new_order_of_attention_channels():
     assert_equals_plain(SMALL, head_channels=16, legacy=False)
 
