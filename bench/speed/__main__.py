@@ -10,10 +10,11 @@ from pathlib import Path
 import torch
 from tqdm import tqdm
 
+import dpnp
 import operators
 from bench._page import measured_on, put_results, table
 from bench.speed.measure import Row, Setting, measure
-from bench.speed.models import MODELS
+from bench.speed.models import RANDOM, model
 from dpnp.priors import largest_batch
 
 HEADINGS = {
@@ -35,7 +36,7 @@ HEADINGS = {
 def parser() -> argparse.ArgumentParser:
     """The command's options."""
     p = argparse.ArgumentParser(prog="dpnp bench speed", description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
-    p.add_argument("--models", nargs="+", choices=list(MODELS), default=["faces-64"], metavar="NAME", help=", ".join(MODELS))
+    p.add_argument("--models", nargs="+", default=["faces-64"], metavar="NAME", help=f"{', '.join(RANDOM)}, or any prior's name or path")
     names = operators.names()
     p.add_argument("--operators", nargs="+", choices=names, default=["super_resolution"], metavar="NAME", help=", ".join(names))
     p.add_argument("--batches", nargs="+", type=int, default=[4], help="images per denoiser call; 0 is as many as fit, up to 64")
@@ -54,7 +55,7 @@ def run(options: argparse.Namespace) -> list[Row]:
     rows = []
     settings = product(options.models, options.operators, options.precisions, options.compilations, options.batches)
     for name, operator, precision, compilation, batch in tqdm(list(settings), desc="settings"):
-        prior = MODELS[name](torch.device(options.device)).tune(precision, compilation)
+        prior = model(name, torch.device(options.device)).tune(precision, compilation)
         size = batch or largest_batch(prior, 64)
         rows.append(measure(prior, Setting(name, operator, precision, compilation, size, options.iterations, options.seconds)))
     return rows
@@ -69,7 +70,10 @@ def page(rows: list[Row], device: torch.device) -> str:
 def main() -> None:
     """Run everything."""
     options = parser().parse_args()
-    rows = run(options)
+    try:
+        rows = run(options)
+    except (ValueError, dpnp.PriorError) as error:
+        parser().error(str(error))
     options.out.mkdir(parents=True, exist_ok=True)
     (options.out / "speed.json").write_text(json.dumps([vars(row) for row in rows], indent=1) + "\n")
     text = page(rows, torch.device(options.device))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import torch
 from torch import nn
 
@@ -35,9 +33,18 @@ def random_prior(found: Architecture, side: int, device: torch.device) -> Diffus
     return DiffusionPrior(network, VariancePreserving(betas), (3, side, side))
 
 
-MODELS: dict[str, Callable[[torch.device], NetworkPrior]] = {
-    "faces-64": lambda device: dpnp.load_prior("faces-64", device, "float32"),
-    "ffhq-256": lambda device: random_prior(FFHQ_256, 256, device),
-    "imagenet-256": lambda device: random_prior(IMAGENET_256, 256, device),
-    "tiny": lambda device: random_prior(TINY, 16, device),
-}
+RANDOM: dict[str, tuple[Architecture, int]] = {"ffhq-256": (FFHQ_256, 256), "imagenet-256": (IMAGENET_256, 256), "tiny": (TINY, 16)}
+"""Architectures by name, with the side of their images."""
+
+
+def model(name: str, device: torch.device) -> NetworkPrior:
+    """One of ``RANDOM`` with random weights, or what :func:`dpnp.load_prior` makes of the name, in float32.
+
+    Raises ``ValueError`` for a prior without a network, and what ``load_prior`` raises.
+    """
+    if name in RANDOM:
+        return random_prior(*RANDOM[name], device)
+    prior = dpnp.load_prior(name, device, "float32")
+    if not isinstance(prior, NetworkPrior):
+        raise ValueError(f"expected a prior with a network, got {name!r}")
+    return prior

@@ -8,7 +8,7 @@ import torch
 
 from bench.speed.__main__ import main
 from bench.speed.clock import TimedPrior, peak_flops, seconds_per_call
-from bench.speed.models import FFHQ_256, IMAGENET_256
+from bench.speed.models import FFHQ_256, IMAGENET_256, model
 from dpnp.priors import Gaussian
 from dpnp.priors.adm.architecture import recognise
 from tests.dpnp.priors import plain_adm
@@ -33,8 +33,16 @@ def test_every_column_is_measured(tmp_path, monkeypatch):
         assert (row["model"], row["batch"], row["precision"]) == ("tiny", 2, "float32")
         assert all(row[key] > 0 for key in positive)
         assert 0 <= row["overhead"] < 1
-    assert rows[0]["overhead"] < rows[1]["overhead"], "41 gradients of the likelihood in every iteration"
+    assert rows[0]["overhead"] < rows[1]["overhead"], "21 gradients of the likelihood in every iteration"
     assert "s per posterior sample" in (tmp_path / "speed.md").read_text()
+
+
+def test_any_prior_can_be_measured_and_others_are_refused(tmp_path, monkeypatch, capsys):
+    assert model("kernels-33", CPU).image_shape == (1, 33, 33)
+    monkeypatch.setattr("sys.argv", ["speed", "--models", "nothing-like-it", "--device", "cpu", "--out", str(tmp_path)])
+    with pytest.raises(SystemExit):
+        main()
+    assert "nothing-like-it" in capsys.readouterr().err
 
 
 def test_time_in_the_denoiser_is_counted():
