@@ -3,7 +3,13 @@
 import * as api from "./api.js";
 import { find, make, showProblem, spaced } from "./dom.js";
 
-const CAPTIONS = { measurement: "measurement", mean: "posterior mean", std: "posterior standard deviation" };
+const CAPTIONS = {
+  measurement: "measurement",
+  mean: "posterior mean",
+  std: "posterior standard deviation",
+  kernel: "mean blur kernel",
+  kernels: "blur kernels of the samples",
+};
 
 function format(value) {
   return typeof value === "number" && !Number.isInteger(value) ? value.toPrecision(4) : String(value ?? "not a number");
