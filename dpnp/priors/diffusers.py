@@ -16,6 +16,7 @@ from dpnp.priors.base import ImageShape
 from dpnp.priors.diffusion import DiffusionPrior
 from dpnp.priors.info import PriorInfo
 from dpnp.priors.parametrisations import Parametrisation, VarianceExploding, VariancePreserving
+from dpnp.priors.unconditional import check_channels, check_unconditional
 
 CONFIG, PIPELINE, SCHEDULER, ABOUT = "config.json", "model_index.json", "scheduler_config.json", "about.json"
 VP_SCHEDULERS = ("DDPMScheduler", "DDIMScheduler", "PNDMScheduler")
@@ -102,14 +103,12 @@ def _check_network(folder: Path, config: dict[str, Any]) -> None:
     kind = config.get("_class_name", "UNet2DModel")
     if kind != "UNet2DModel":
         raise PriorError(f"the network in {folder} is a {kind}, expected an unconditional UNet2DModel")
-    if config.get("num_class_embeds") is not None or config.get("class_embed_type") is not None:
-        raise PriorError(f"the network in {folder} is class-conditional, expected an unconditional one")
+    check_unconditional(folder, config)
     size, channels, out = config.get("sample_size"), config.get("in_channels", 3), config.get("out_channels", 3)
     sides = size if isinstance(size, list) else [size]
     if len(sides) > 2 or not all(isinstance(side, int) and side > 0 for side in sides):
         raise PriorError(f"{folder / CONFIG} has sample_size {size!r}, expected the side of the images or [height, width]")
-    if channels not in (1, 3) or out not in (channels, 2 * channels):
-        raise PriorError(f"the network in {folder} maps {channels} channels to {out}, expected 1 or 3 to as many, or to twice as many")
+    check_channels(folder, channels, out)
     config.setdefault("in_channels", channels)
 
 

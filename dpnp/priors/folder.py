@@ -7,7 +7,7 @@ import math
 import os
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
@@ -16,16 +16,13 @@ from torch import Tensor
 
 from dpnp.errors import PriorError
 from dpnp.priors.base import ImageShape
+from dpnp.priors.card import CARD, FORMAT, Layout, layout_of, read_card
 from dpnp.priors.edm import EDMDenoiser, EDMPrior
 from dpnp.priors.info import PriorInfo
 from dpnp.priors.linear import LinearDenoiser
 from dpnp.priors.spectrum import rings
 
-if TYPE_CHECKING:
-    from diffusers import UNet2DModel
-
-WEIGHTS, CARD = "model.safetensors", "card.json"
-FORMAT = "dpnp-edm-1"
+WEIGHTS = "model.safetensors"
 
 
 def save_prior(
@@ -66,53 +63,40 @@ def save_prior(
     os.replace(partial, folder)
 
 
-def read_card(folder: Path) -> dict[str, Any]:
-    """The prior's card. Raises :class:`PriorError` when the folder is not a prior of this format."""
-    try:
-        card = json.loads((folder / CARD).read_text())
-    except FileNotFoundError as error:
-        raise PriorError(f"{folder} is not a prior: it has no {CARD}") from error
-    except ValueError as error:
-        raise PriorError(f"{folder / CARD} is not JSON: {error}") from error
-    if not isinstance(card, dict) or card.get("format") != FORMAT:
-        found = card.get("format") if isinstance(card, dict) else type(card).__name__
-        raise PriorError(f"{folder / CARD} has format {found!r}, expected {FORMAT!r}")
-    return card
-
-
 def recognises(path: Path) -> bool:
     """Whether ``path`` is a folder with a card."""
     return (path / CARD).is_file()
 
 
 def info(path: Path) -> PriorInfo:
-    """What the card of the prior in the folder ``path`` says. Raises :class:`dpnp.PriorError` when there is none."""
+    """What the card of the prior in the folder ``path`` says. Raises :class:`dpnp.PriorError` when there is none, or it cannot be used."""
     card = read_card(path)
-    try:
-        c, h, w = map(int, card["image_shape"])
-        source = str(card.get("training", {}).get("data", "unknown"))
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise PriorError(f"the card in {path} is not one of a prior: {error!r}") from error
-    return PriorInfo(path.name, (c, h, w), str(card.get("licence", "unknown")), source, str(card.get("summary", "")), path)
+    layout, training = layout_of(card, path), card.get("training", {})
+    if not isinstance(training, dict):
+        raise PriorError(f"{path / CARD} has training {training!r}, expected a JSON object")
+    licence, source = str(card.get("licence", "unknown")), str(training.get("data", "unknown"))
+    return PriorInfo(path.name, layout.image_shape, licence, source, str(card.get("summary", "")), path)
 
 
 def load(path: Path, *, name: str, device: torch.device | str = "cpu") -> EDMPrior:
     """Read a prior written by :func:`save_prior`. Raises :class:`PriorError` with the cause when it cannot be used."""
-    from diffusers import UNet2DModel  # takes seconds to import: only for those who load a network
-
     card = read_card(path)
+    layout = layout_of(card, path)
     try:
-        c, h, w = card["image_shape"]
-        low, high = card["sigma_range"]
-        denoiser = _blank_denoiser(UNet2DModel(**card["network"]), (c, h, w), card["linear_rank"], card.get("patch", 1))
-        denoiser.load_state_dict(load_file(path / WEIGHTS))
-        spectrum = _spectrum(card.get("spectrum"), (c, h, w))
+        denoiser = _blank_denoiser(layout)
+        denoiser.load_state_dict(_finite(load_file(path / WEIGHTS)))
+        spectrum = _spectrum(card.get("spectrum"), layout.image_shape)
     except (KeyError, TypeError, ValueError, RuntimeError, OSError, SafetensorError) as error:
         raise PriorError(f"the prior in {path} cannot be loaded: {error}") from error
-    shape: ImageShape = (c, h, w)
-    prior = EDMPrior(denoiser, shape, sigma_range=(low, high), name=name, card=card)
+    prior = EDMPrior(denoiser, layout.image_shape, sigma_range=layout.sigma_range, name=name, card=card)
     prior.spectrum = spectrum
     return prior.to(device)
+
+
+def _finite(weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    if wrong := sorted(key for key, value in weights.items() if not value.isfinite().all()):
+        raise ValueError(f"expected finite weights, got NaN or infinity in {len(wrong)} tensors, {wrong[0]} among them")
+    return weights
 
 
 def _spectrum(values: list[float] | None, image_shape: ImageShape) -> Tensor | None:
@@ -125,8 +109,9 @@ def _spectrum(values: list[float] | None, image_shape: ImageShape) -> Tensor | N
     return spectrum.reshape(shape)
 
 
-def _blank_denoiser(network: UNet2DModel, image_shape: ImageShape, rank: int, patch: int) -> EDMDenoiser:
-    d = torch.Size(image_shape).numel()
-    linear = LinearDenoiser(torch.zeros(image_shape), torch.zeros(rank, d), torch.zeros(rank), torch.ones(()))
-    height, width = network.config["sample_size"]
-    return EDMDenoiser(network, linear, patch, (height * patch, width * patch))
+def _blank_denoiser(layout: Layout) -> EDMDenoiser:
+    from diffusers import UNet2DModel  # takes seconds to import: only for those who load a network
+
+    rank, d = layout.linear_rank, math.prod(layout.image_shape)
+    linear = LinearDenoiser(torch.zeros(layout.image_shape), torch.zeros(rank, d), torch.zeros(rank), torch.ones(()))
+    return EDMDenoiser(UNet2DModel(**layout.network), linear, layout.patch, layout.padded)

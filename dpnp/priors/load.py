@@ -10,7 +10,7 @@ import torch
 
 from dpnp.errors import PriorError
 from dpnp.priors import adm, diffusers, folder, hub
-from dpnp.priors.folder import CARD
+from dpnp.priors.card import CARD
 from dpnp.priors.info import PriorInfo
 from dpnp.priors.network import NetworkPrior
 from dpnp.priors.precision import Precision

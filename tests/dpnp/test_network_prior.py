@@ -1,14 +1,17 @@
 """The network prior: EDM preconditioning, the folder format, and what goes wrong with files."""
 
 import json
+from functools import partial
 
 import pytest
 import torch
 from diffusers import UNet2DModel
+from safetensors.torch import load_file, save_file
 
 import dpnp
 from dpnp.priors import EDMDenoiser, EDMPrior, Gaussian, LinearDenoiser
 from dpnp.priors.edm import NOISE_EMBEDDING_SCALE
+from dpnp.priors.folder import info as info_folder
 from dpnp.priors.folder import load as load_folder
 from dpnp.priors.folder import save_prior
 from dpnp.training import NetworkConfig
@@ -164,6 +167,72 @@ def test_a_spectrum_that_does_not_fit_is_refused(folder, spectrum):
     edit_card(folder, spectrum=spectrum)
     with pytest.raises(dpnp.PriorError, match="cannot be loaded"):
         load_folder(folder, name="x")
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"image_shape": [8, 8]}, r"has image_shape \[8, 8\], expected three positive integers"),
+        ({"image_shape": [1, 8, 0]}, r"has image_shape \[1, 8, 0\], expected three positive integers"),
+        ({"image_shape": [2, 8, 8]}, r"has images of 2 channels, expected 1 \(grey\) or 3 \(RGB\)"),
+        ({"image_shape": [3, 8, 8]}, "maps 4 channels to 4, expected 12 to 12 for images of 3 channels, patch 2 and linear_rank 0"),
+        ({"image_shape": [1, 12, 8]}, r"has sample_size \[4, 4\], expected \[height, width\] of at least \[6, 4\]"),
+        ({"patch": 1}, "maps 4 channels to 4, expected 1 to 1"),
+        ({"patch": 0}, "has patch 0, expected an integer of at least 1"),
+        ({"linear_rank": 2}, "maps 4 channels to 4, expected 8 to 4"),
+        ({"linear_rank": None}, "has linear_rank None, expected an integer of at least 0"),
+        ({"sigma_range": [0.01]}, r"has sigma_range \[0\.01\], expected two finite numbers"),
+        ({"sigma_range": ["a", 20.0]}, "expected two finite numbers"),
+        ({"sigma_range": [0, 20.0]}, "expected two finite numbers"),
+        ({"sigma_range": [20.0, 0.01]}, "expected two finite numbers"),
+        ({"sigma_range": [0.01, float("inf")]}, "expected two finite numbers"),
+        ({"sigma_range": [float("nan"), 20.0]}, "expected two finite numbers"),
+        ({"network": None}, "has network None, expected the arguments of a UNet2DModel"),
+    ],
+    ids=str,
+)
+def test_cards_of_what_is_no_prior_are_refused(folder, changes, message):
+    edit_card(folder, **changes)
+    assert_refused(folder, message)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"num_class_embeds": 10}, "is class-conditional, expected an unconditional one"),
+        ({"class_embed_type": "timestep"}, "is class-conditional, expected an unconditional one"),
+        ({"in_channels": 8}, "maps 8 channels to 4, expected 4 to 4"),
+        ({"out_channels": 8}, "maps 4 channels to 8, expected 4 to 4"),
+        ({"sample_size": 4}, r"has sample_size 4, expected \[height, width\] of at least \[4, 4\]"),
+    ],
+    ids=str,
+)
+def test_networks_that_do_not_fit_the_card_are_refused(folder, changes, message):
+    edit_card(folder, network={**json.loads((folder / "card.json").read_text())["network"], **changes})
+    assert_refused(folder, message)
+
+
+def assert_refused(folder, message):
+    """By the catalogue, which reads no weights, and on loading, in one line."""
+    for refuse in (info_folder, partial(load_folder, name="x")):
+        with pytest.raises(dpnp.PriorError, match=message) as caught:
+            refuse(folder)
+        assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_weights_that_are_not_finite_are_refused(folder, value):
+    weights = load_file(folder / "model.safetensors")
+    weights["network.conv_in.bias"][3] = value
+    save_file(weights, folder / "model.safetensors")
+    with pytest.raises(dpnp.PriorError, match=r"expected finite weights, got NaN or infinity in 1 tensors, network\.conv_in\.bias"):
+        load_folder(folder, name="x")
+
+
+@pytest.mark.parametrize("name", ["kernels-33", "faces-64", "cifar10-32"])
+def test_the_shipped_priors_pass_every_check(name):
+    prior = dpnp.load_prior(name, device="cpu")
+    assert prior.image_shape == dpnp.priors.load.find_prior(name).image_shape
 
 
 def test_another_size_does_not_have_the_spectrum(folder):

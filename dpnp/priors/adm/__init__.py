@@ -15,6 +15,7 @@ from dpnp.priors.base import ImageShape
 from dpnp.priors.diffusion import DiffusionPrior
 from dpnp.priors.info import PriorInfo
 from dpnp.priors.parametrisations import VariancePreserving
+from dpnp.priors.unconditional import check_channels
 
 __all__ = ["ADMUNet", "Architecture", "build", "info", "load", "recognises"]
 
@@ -65,9 +66,7 @@ def _fill(network: nn.Module, state: dict[str, Tensor], path: Path) -> None:
 
 def _image_shape(path: Path, found: Architecture, notes: About) -> ImageShape:
     size = notes.image_size or found.image_size
-    if found.in_channels not in (1, 3) or found.out_channels not in (found.in_channels, 2 * found.in_channels):
-        channels = f"{found.in_channels} channels to {found.out_channels}"
-        raise PriorError(f"the network in {path} maps {channels}, expected 1 or 3 to as many, or to twice as many")
+    check_channels(path, found.in_channels, found.out_channels)
     if size is None:
         raise PriorError(f"{path} does not tell the size of its images: write it into {path.with_suffix('.json').name}, as image_size")
     height, width = size if isinstance(size, tuple) else (size, size)
