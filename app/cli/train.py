@@ -16,7 +16,7 @@ def train(
             "'offsets', picture files joined; or 'kernels', synthetic blur kernels"
         ),
     ],
-    out: Annotated[Path, typer.Option(help="the run's folder; OUT/best is the finished prior")],
+    out: Annotated[Path, typer.Option(file_okay=False, help="the run's folder; OUT/best is the finished prior")],
     size: Annotated[str | None, typer.Option(help="side of the images, or HEIGHTxWIDTH; needed where pictures differ in size")] = None,
     colour: Annotated[str, typer.Option(help="auto, grey or rgb; auto is grey where every picture is")] = "auto",
     fit: Annotated[str, typer.Option(help="bring pictures to another aspect ratio by crop, about the centre, or by resize")] = "crop",
@@ -25,10 +25,12 @@ def train(
     batch_size: Annotated[int, typer.Option(min=1)] = 32,
     accumulate: Annotated[int, typer.Option(min=1, help="compute each batch in so many parts, to save memory")] = 1,
     learning_rate: Annotated[float, typer.Option(min=0)] = 1e-3,
+    ema_decay: Annotated[float, typer.Option(min=0, help="of the moving average of the weights that becomes the prior; under 1")] = 0.999,
     channels: Annotated[str, typer.Option(help="channels per resolution, fine to coarse")] = "64,128,192",
     patch: Annotated[int, typer.Option(help="side of the pixel blocks that the network sees as channels")] = 2,
     flips: Annotated[bool, typer.Option(help="flip images horizontally at random")] = True,
     precision: Annotated[str, typer.Option(help="bfloat16 or float32")] = "bfloat16",
+    validate_every: Annotated[int, typer.Option(min=1, help="steps between checks on the pictures that training does not see")] = 250,
     sample_images: Annotated[int, typer.Option(min=0, help="samples drawn into OUT/samples at every check; 0 for none")] = 8,
     seed: int = 0,
     compile: Annotated[bool, typer.Option(help="fuse the network with torch.compile (needs a C++ compiler on CPU)")] = False,
@@ -45,6 +47,7 @@ def train(
     from dpnp import PriorError, load_prior
     from dpnp.training import (
         About,
+        CheckpointError,
         DatasetError,
         KernelDataset,
         NetworkConfig,
@@ -61,7 +64,9 @@ def train(
             batch_size=batch_size,
             accumulate=accumulate,
             sample_images=sample_images,
+            validate_every=validate_every,
             learning_rate=learning_rate,
+            ema_decay=ema_decay,
             horizontal_flips=flips,
             precision=precision,
             seed=seed,
@@ -76,7 +81,11 @@ def train(
         raise typer.BadParameter(str(error)) from error
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     trainer = Trainer(dataset, config, out, about=About(source or data.name, licence, summary), device=device)
-    if resume and not trainer.resume():
+    try:
+        resumed = resume and trainer.resume()
+    except CheckpointError as error:
+        raise typer.BadParameter(str(error), param_hint="--resume") from error
+    if resume and not resumed:
         raise typer.BadParameter(f"{out} holds no checkpoint to resume", param_hint="--resume")
     try:
         if init is not None:

@@ -1,5 +1,6 @@
 """Training of unconditional diffusion priors (``dpnp train``)."""
 
+from dpnp.training.checkpoint import CheckpointError
 from dpnp.training.config import NetworkConfig, TrainConfig
 from dpnp.training.data import DatasetError, ImageDataset, TrainingData
 from dpnp.training.kernels import KernelDataset
@@ -9,6 +10,7 @@ from dpnp.training.pictures import Preparation
 
 __all__ = [
     "About",
+    "CheckpointError",
     "DatasetError",
     "ImageDataset",
     "KernelDataset",

@@ -18,7 +18,7 @@ from dpnp.priors.edm import EDMDenoiser, EDMPrior
 from dpnp.priors.folder import save_prior
 from dpnp.priors.linear import LinearDenoiser
 from dpnp.priors.network import NetworkPrior, channels_last
-from dpnp.training.checkpoint import Progress, load_checkpoint, save_checkpoint, update_ema
+from dpnp.training.checkpoint import Progress, check_same_network, load_checkpoint, save_checkpoint, update_ema
 from dpnp.training.config import TrainConfig
 from dpnp.training.data import TrainingData
 from dpnp.training.loss import VALIDATION_SIGMAS, denoising_psnr, edm_loss, training_sigmas
@@ -80,13 +80,13 @@ class Trainer:
         self.optimizer = torch.optim.AdamW(self.model.parameters(), lr=config.learning_rate, betas=(0.9, 0.99), weight_decay=0.0)
         self.progress = Progress()
         self._loss: Callable[..., Tensor] = torch.compile(edm_loss) if config.compile else edm_loss
-        folder.mkdir(parents=True, exist_ok=True)
 
     def resume(self) -> bool:
-        """Load ``checkpoint.pt`` if there is one; True when it was."""
+        """Load ``checkpoint.pt`` if there is one; True when it was. Raises :class:`CheckpointError` when it does not fit this run."""
         state = load_checkpoint(self.folder)
         if state is None:
             return False
+        check_same_network(state, self.model, self.config)
         self.model.load_state_dict(state["model"])
         self.ema.load_state_dict(state["ema"])
         self.optimizer.load_state_dict(state["optimizer"])
@@ -105,6 +105,7 @@ class Trainer:
     def run(self) -> Path:
         """Train to ``config.steps``; returns the folder of the best prior by validation PSNR."""
         config = self.config
+        self.folder.mkdir(parents=True, exist_ok=True)
         with tqdm(total=config.steps, initial=self.progress.step, unit="step", dynamic_ncols=True) as bar:
             while self.progress.step < config.steps:
                 started = time.perf_counter()
@@ -113,12 +114,16 @@ class Trainer:
                 self.progress.seconds += time.perf_counter() - started
                 step = self.progress.step
                 bar.update()
-                bar.set_postfix_str(f"loss {loss:.4f}, val {self.progress.best_psnr:.2f} dB", refresh=False)
+                bar.set_postfix_str(f"loss {loss:.4f}{self._best()}", refresh=False)
                 if step % config.validate_every == 0 or step == config.steps:
                     bar.write(self.validate(last=step == config.steps))
                 if step % config.checkpoint_every == 0 or step == config.steps:
                     save_checkpoint(self.folder, self.model, self.ema, self.optimizer, self.progress, config)
         return self.folder / "best"
+
+    def _best(self) -> str:
+        best = self.progress.best_psnr
+        return f", val {best:.2f} dB" if math.isfinite(best) else ""
 
     def step(self) -> float:
         """One gradient step on one batch; returns its loss."""

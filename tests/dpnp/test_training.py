@@ -76,6 +76,7 @@ def test_a_resumed_run_equals_an_uninterrupted_one(data, tmp_path):
     for _ in range(4):
         first.step()
         first.progress.step += 1
+    first.folder.mkdir()
     save_checkpoint(first.folder, first.model, first.ema, first.optimizer, first.progress, SMALL)
     second = trainer(data, tmp_path / "parts")
     assert second.resume()
