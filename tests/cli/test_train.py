@@ -1,5 +1,6 @@
 """``dpnp train``: data sets by name and from pictures, resumed runs."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,15 @@ from PIL import Image
 from typer.testing import Result
 
 import dpnp as library
+from app.cli import app
 from app.cli.train import train
 from dpnp.priors import precision
+from dpnp.priors.load import SHIPPED
 from dpnp.training import Trainer, kernels
 from tests.cli.conftest import Dpnp
 from tests.cli.test_usage import refused
 
+DOCUMENT = Path(__file__).parents[2] / "docs" / "priors.md"
 TINY = ("--batch-size", 2, "--channels", "32,32", "--precision", "float32", "--sample-images", 0)
 
 
@@ -122,3 +126,18 @@ def test_what_cannot_begin_writes_nothing(dpnp: Dpnp, pictures: Path, tmp_path: 
     assert not (tmp_path / "run").exists()
     (tmp_path / "run").write_text("precious")
     refused(train_tiny(dpnp, pictures, "--steps", 2), "is a file")
+
+
+def test_every_option_is_documented() -> None:
+    command = typer.main.get_command(app).commands["train"]  # type: ignore[attr-defined]  # of a group
+    text = DOCUMENT.read_text()
+    options = [option for parameter in command.params for option in parameter.opts if option.startswith("--")]
+    assert "--resume" in options
+    assert [option for option in options if f"`{option}`" not in text] == []
+
+
+def test_every_field_of_a_card_is_documented() -> None:
+    text = DOCUMENT.read_text()
+    fields = {field for card in SHIPPED.glob("*/card.json") for field in json.loads(card.read_text())}
+    assert {"spectrum", "kernel_scale"} <= fields
+    assert [field for field in sorted(fields) if f"`{field}`" not in text.split("## Noise levels")[0]] == []
