@@ -8,7 +8,7 @@ from pathlib import Path
 
 import dpnp
 from dpnp import PriorError, PriorInfo
-from dpnp.priors import NetworkPrior, candidates, prior_info
+from dpnp.priors import NetworkPrior, candidates, prior_info, weight_files
 from dpnp.priors.precision import Precision
 
 log = logging.getLogger(__name__)
@@ -78,8 +78,4 @@ class LoadedPriors:
 
 def _file_bytes(path: Path) -> int:
     """At least what the prior will take: files may hold half precision."""
-    return (
-        path.stat().st_size
-        if path.is_file()
-        else sum(file.stat().st_size for kind in ("safetensors", "bin") for file in path.glob(f"**/*.{kind}"))
-    )
+    return sum(file.stat().st_size for file in weight_files(path) if file.is_file())

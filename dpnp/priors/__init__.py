@@ -8,7 +8,7 @@ from dpnp.priors.edm import EDMDenoiser, EDMPrior
 from dpnp.priors.gaussian import Gaussian, GaussianMixture
 from dpnp.priors.info import PriorInfo
 from dpnp.priors.linear import LinearDenoiser
-from dpnp.priors.load import candidates, find_prior, list_priors, load_prior, prior_info
+from dpnp.priors.load import candidates, find_prior, list_priors, load_prior, prior_info, weight_files
 from dpnp.priors.network import NetworkPrior
 from dpnp.priors.tiled import Tiled
 
@@ -33,4 +33,5 @@ __all__ = [
     "list_priors",
     "load_prior",
     "prior_info",
+    "weight_files",
 ]

@@ -19,6 +19,7 @@ from dpnp.priors.parametrisations import Parametrisation, VarianceExploding, Var
 from dpnp.priors.unconditional import check_channels, check_unconditional
 
 CONFIG, PIPELINE, SCHEDULER, ABOUT = "config.json", "model_index.json", "scheduler_config.json", "about.json"
+WEIGHTS = "diffusion_pytorch_model"
 VP_SCHEDULERS = ("DDPMScheduler", "DDIMScheduler", "PNDMScheduler")
 VE_SCHEDULER = "ScoreSdeVeScheduler"
 
@@ -54,6 +55,13 @@ def info(path: Path) -> PriorInfo:
     return PriorInfo(path.name, checkpoint.image_shape, licence, source, str(about.get("summary", "")), path)
 
 
+def weight_files(path: Path) -> list[Path]:
+    """The network's one file, or the parts that it is split into; pickles only where nothing is in safetensors. No other variants."""
+    folder = _network_folder(path)
+    kind = "safetensors" if _is_safe(folder) else "bin"
+    return [*folder.glob(f"{WEIGHTS}.{kind}")] or sorted(folder.glob(f"{WEIGHTS}-*-of-*.{kind}"))
+
+
 def load(path: Path, *, name: str, device: torch.device | str) -> DiffusionPrior:
     """The prior in ``path``. Raises :class:`dpnp.PriorError` with the cause when it cannot be used."""
     checkpoint = read_checkpoint(path)
@@ -83,13 +91,17 @@ def read_checkpoint(path: Path) -> Checkpoint:
     """
     if (path / PIPELINE).is_file():
         _check_parts(path)
-    folder = path / "unet" if (path / "unet" / CONFIG).is_file() else path
+    folder = _network_folder(path)
     found = [p for p in (path / "scheduler" / SCHEDULER, path / SCHEDULER, folder / SCHEDULER) if p.is_file()]
     network = read_json(folder / CONFIG)
     _check_network(folder, network)
     if not found:
         raise PriorError(f"{path} has no {SCHEDULER}: without it nobody knows which noise levels the network was trained on")
     return Checkpoint(folder, network, read_json(found[0]))
+
+
+def _network_folder(path: Path) -> Path:
+    return path / "unet" if (path / "unet" / CONFIG).is_file() else path
 
 
 def _check_parts(path: Path) -> None:
@@ -138,14 +150,17 @@ def _betas(kind: str, config: dict[str, Any]) -> Tensor:
     return betas
 
 
+def _is_safe(folder: Path) -> bool:
+    return any(folder.glob("*.safetensors"))
+
+
 def _load_network(folder: Path) -> nn.Module:
     """The weights, from safetensors or from a pickle that may hold nothing but tensors."""
     from diffusers import UNet2DModel
 
-    safe = any(folder.glob("*.safetensors"))
     try:
         model, report = UNet2DModel.from_pretrained(
-            str(folder), use_safetensors=safe, local_files_only=True, low_cpu_mem_usage=False, output_loading_info=True
+            str(folder), use_safetensors=_is_safe(folder), local_files_only=True, low_cpu_mem_usage=False, output_loading_info=True
         )
     except (OSError, ValueError, RuntimeError, TypeError, KeyError, pickle.UnpicklingError) as error:
         raise PriorError(f"the network in {folder} cannot be loaded: {str(error).strip()}") from error

@@ -78,6 +78,11 @@ def info(path: Path) -> PriorInfo:
     return PriorInfo(path.name, layout.image_shape, licence, source, str(card.get("summary", "")), path)
 
 
+def weight_files(path: Path) -> list[Path]:
+    """The file with the weights."""
+    return [path / WEIGHTS]
+
+
 def load(path: Path, *, name: str, device: torch.device | str = "cpu") -> EDMPrior:
     """Read a prior written by :func:`save_prior`. Raises :class:`PriorError` with the cause when it cannot be used."""
     card = read_card(path)

@@ -29,6 +29,10 @@ class Format(Protocol):
         """What it says of itself, without loading weights. Raises :class:`dpnp.PriorError`."""
         ...
 
+    def weight_files(self, path: Path) -> list[Path]:
+        """The files that :meth:`load` reads weights from."""
+        ...
+
     def load(self, path: Path, *, name: str, device: torch.device | str) -> NetworkPrior:
         """The prior. Raises :class:`dpnp.PriorError`."""
         ...
@@ -58,6 +62,11 @@ def candidates(folder: Path) -> list[Path]:
 def prior_info(path: Path) -> PriorInfo:
     """What the prior at ``path`` says of itself. Raises :class:`dpnp.PriorError` when there is none."""
     return format_of(path).info(path)
+
+
+def weight_files(path: Path) -> list[Path]:
+    """The files that the weights of the prior at ``path`` are read from. Raises :class:`dpnp.PriorError` when there is none."""
+    return format_of(path).weight_files(path)
 
 
 def find_prior(name: str | Path) -> PriorInfo:

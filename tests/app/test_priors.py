@@ -51,6 +51,16 @@ def test_a_prior_larger_than_the_budget_is_loaded_alone(folder: Path) -> None:
     assert priors.names == ("b",)
 
 
+def test_only_files_that_are_loaded_count(folder: Path) -> None:
+    for name in ("b/optimizer.bin", "b/checkpoint.safetensors"):
+        with open(folder / name, "wb") as file:
+            file.truncate(2**30)  # without content: takes no space
+    priors = LoadedPriors(PriorCatalogue(folder), "cpu", 2 * one(folder))
+    priors.get("a")
+    priors.get("b")
+    assert priors.names == ("a", "b")
+
+
 def test_a_weight_file_is_offered_by_its_name(folder: Path) -> None:
     torch.save(random_state(SMALL), folder / "mine.pt")
     (folder / "mine.json").write_text(json.dumps({"image_size": 8, "head_channels": 16, "licence": "CC0"}))
@@ -59,6 +69,16 @@ def test_a_weight_file_is_offered_by_its_name(folder: Path) -> None:
     assert (names["mine"].image_shape, names["mine"].licence) == ((3, 8, 8), "CC0")
     assert "other" not in names
     assert LoadedPriors(PriorCatalogue(folder), "cpu", 0).get("mine").image_shape == (3, 8, 8)
+
+
+def test_the_catalogue_says_where_a_prior_is_from(make_settings: MakeSettings, folder: Path) -> None:
+    card = json.loads((folder / "b" / "card.json").read_text())
+    changes = {"licence": "CC0", "summary": "shapes", "training": {"data": "drawings"}}
+    (folder / "b" / "card.json").write_text(json.dumps({**card, **changes}))
+    with TestClient(create_app(make_settings(priors=folder, prior="a"), Idle())) as client:
+        entries = {entry["name"]: entry for entry in client.get("/v1/priors").json()["priors"]}
+    told = {name: tuple(entries[name][key] for key in ("licence", "source", "summary")) for name in ("a", "b")}
+    assert told == {"a": ("unknown", "none: random weights", ""), "b": ("CC0", "drawings", "shapes")}
 
 
 def test_the_catalogue_says_what_a_worker_has_in_memory(settings: Settings) -> None:

@@ -17,7 +17,7 @@ from dpnp.priors.info import PriorInfo
 from dpnp.priors.parametrisations import VariancePreserving
 from dpnp.priors.unconditional import check_channels
 
-__all__ = ["ADMUNet", "Architecture", "build", "info", "load", "recognises"]
+__all__ = ["ADMUNet", "Architecture", "build", "info", "load", "recognises", "weight_files"]
 
 
 def recognises(path: Path) -> bool:
@@ -30,6 +30,11 @@ def info(path: Path) -> PriorInfo:
     notes = about(path)
     shape = _image_shape(path, architecture(path), notes)
     return PriorInfo(path.stem, shape, notes.licence, notes.source, notes.summary, path)
+
+
+def weight_files(path: Path) -> list[Path]:
+    """The file itself."""
+    return [path]
 
 
 def load(path: Path, *, name: str, device: torch.device | str) -> DiffusionPrior:

@@ -10,7 +10,7 @@ from diffusers import DDIMScheduler, DDPMPipeline, DDPMScheduler, PNDMScheduler,
 from huggingface_hub import constants
 
 import dpnp
-from dpnp.priors import hub
+from dpnp.priors import hub, weight_files
 from dpnp.priors.diffusers import info
 from tests.dpnp.priors.hostile import Bomb
 
@@ -110,6 +110,30 @@ def test_pickled_weights_are_read_as_tensors_alone(tmp_path, original):
     assert list(path.glob("*.bin"))
     x, sigma = torch.ones(1, 3, 8, 8), torch.tensor([0.5])
     assert torch.allclose(*(dpnp.load_prior(p, device="cpu").denoise(x, sigma) for p in (path, original)), atol=1e-6)
+
+
+WHOLE, HALF, PARTS = (
+    "diffusion_pytorch_model",
+    "diffusion_pytorch_model.fp16",
+    [f"diffusion_pytorch_model-0000{i}-of-00002" for i in (1, 2)],
+)
+
+
+@pytest.mark.parametrize(
+    ("present", "read"),
+    [
+        ([f"{WHOLE}.safetensors", f"{WHOLE}.bin", f"{HALF}.safetensors", "optimizer.bin"], [f"{WHOLE}.safetensors"]),
+        ([f"{WHOLE}.bin", f"{HALF}.bin"], [f"{WHOLE}.bin"]),
+        ([f"{part}.safetensors" for part in PARTS] + [f"{WHOLE}.bin"], [f"{part}.safetensors" for part in PARTS]),
+    ],
+)
+@pytest.mark.parametrize("place", [".", "unet"])
+def test_the_weights_are_in_the_files_that_are_read(tmp_path, place, present, read):
+    folder = tmp_path / place
+    folder.mkdir(exist_ok=True)
+    for name in ("config.json", *present):
+        (folder / name).touch()
+    assert weight_files(tmp_path) == [folder / name for name in read]
 
 
 def test_a_pickle_with_code_is_refused_and_nothing_is_executed(folder, tmp_path):
