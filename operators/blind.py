@@ -60,7 +60,7 @@ class BlindBlur(ForwardModel):
         """As for every forward model; an unknown kernel is drawn from ``seed``, see :meth:`simulated_kernel`."""
         if not self.hidden:
             return super().simulate(x, seed)
-        return self.given({"kernel": self.simulated_kernel(seed)[None].to(x)}).simulate(x, seed)
+        return self.given({"kernel": self.simulated_kernel(seed)[None].to(self.noise.widened(x))}).simulate(x, seed)
 
     def simulated_kernel(self, seed: int) -> Tensor:
         """The kernel (33, 33) that :meth:`simulate` uses."""

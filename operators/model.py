@@ -95,9 +95,9 @@ class ForwardModel(ABC):
         """
         images = batched(x, self.image_shape, "an image")
         with torch.no_grad():
-            clean = self.map(images)
+            clean = self.map(self.noise.widened(images))
             y = torch.stack([self.noise.sample(a, generator_for(seed, MEASUREMENT, i)) for i, a in enumerate(clean)])
-        return y if x.ndim == images.ndim else y[0]
+        return (y if x.ndim == images.ndim else y[0]).to(x.dtype)
 
     def log_likelihood(self, x: Tensor, y: Tensor) -> Tensor:
         """log p(y | x) with its normalising constant, (B,); ``y`` is one measurement or one per image.

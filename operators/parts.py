@@ -38,11 +38,14 @@ class NoisePart(ABC):
     kind: str
 
     @abstractmethod
-    def build(self) -> NoiseModel:
-        """The noise model."""
+    def build(self, shape: Shape) -> NoiseModel:
+        """The noise model of signals of ``shape``, before :meth:`front`."""
 
-    def front(self, shape: Shape) -> LinearMap | None:
-        """A linear map on signals of ``shape`` that belongs to the noise model and stands before it, or None."""
+    def front(self, physics: Map) -> LinearMap | None:
+        """A linear map on what ``physics`` puts out that belongs to the noise model and stands before it, or None.
+
+        Raises :class:`operators.ShapeError` when the noise model is of other signals.
+        """
         return None
 
 

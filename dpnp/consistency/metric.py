@@ -11,6 +11,7 @@ from torch import Tensor
 
 from operators import ForwardModel
 from operators.maps import Constant, ThinSVD
+from operators.maps.chain import LinearChain
 
 
 class Metric(Protocol):
@@ -71,5 +72,9 @@ def metric_for(model: ForwardModel) -> Metric:
     svd = None if linear is None else linear.svd()
     if svd is not None:
         return SpectralMetric(svd, model.noise.scale)
+    if isinstance(linear, LinearChain):  # as if the last map were a multiple of a rotation: JPEG's transform nearly is
+        svd, gain = linear.first.svd(), linear.last.largest_singular_value()
+        if svd is not None and gain is not None:
+            return SpectralMetric(svd, model.noise.scale / gain)
     diagonal = model.map.gram_diagonal()
     return FLAT if diagonal is None else DiagonalMetric(Constant(diagonal), model.noise.scale)

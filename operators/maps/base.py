@@ -32,6 +32,8 @@ class Map(ABC):
 
     image_shape: ImageShape
     output_shape: Shape
+    pictures: bool = False
+    """Whether a(x) is a picture (C, H, W) in the scale of x."""
 
     @property
     def even(self) -> bool:

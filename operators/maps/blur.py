@@ -46,6 +46,8 @@ class BlurMap(LinearMap):
     Raises :class:`ShapeError` for another kernel.
     """
 
+    pictures = True
+
     def __init__(self, kernel: Tensor, image_shape: ImageShape, boundary: Boundary = "circular") -> None:
         rows, columns = kernel.shape
         most_rows, most_columns = (side // 2 * 2 + 1 for side in image_shape[1:])

@@ -17,6 +17,7 @@ from operators.shapes import ImageShape
 class IdentityMap(LinearMap):
     """a(x) = x."""
 
+    pictures = True
     row_gram = 1.0
 
     def __init__(self, image_shape: ImageShape) -> None:

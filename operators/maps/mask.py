@@ -23,6 +23,7 @@ class MaskMap(LinearMap):
     Raises :class:`ShapeError` when the mask does not fit the image.
     """
 
+    pictures = True
     row_gram = 1.0
 
     def __init__(self, mask: Tensor, image_shape: ImageShape) -> None:

@@ -17,6 +17,8 @@ class SeparableMap(LinearMap):
     Its SVD is the Kronecker product of two small ones, so an exact posterior draw costs four small matrix products.
     """
 
+    pictures = True
+
     def __init__(self, rows: Tensor, columns: Tensor, channels: int) -> None:
         self.image_shape: ImageShape = (channels, rows.shape[1], columns.shape[1])
         self.output_shape = (channels, rows.shape[0], columns.shape[0])

@@ -6,7 +6,6 @@ from functools import cached_property
 from typing import Annotated, Any, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 from torch import Tensor
@@ -14,28 +13,14 @@ from torch import Tensor
 from operators.blind import BlindBlur
 from operators.errors import FileKindError, ShapeError
 from operators.files import ARRAYS, described, kind_of
-from operators.jpeg import (
-    FACTORS,
-    CoefficientScale,
-    Component,
-    JPEGCoefficients,
-    Subsampling,
-    as_tensor,
-    read_jpeg,
-    standard_tables,
-    subsampling_of,
-    transform_for,
-    transform_of,
-    write_jpeg,
-)
+from operators.jpeg import FACTORS, Component, JPEGCoefficients, as_tensor, read_jpeg, subsampling_of, transform_of, write_jpeg
 from operators.jpeg.cells import Transform
+from operators.jpeg.encoder import KINDS, ChromaSubsampling, ChromaTables, Encoder, LumaTable, NoiseStd, Quality
 from operators.model import MODEL_CONFIG
 from operators.noise.jpeg import JPEGNoise
 from operators.shapes import ImageShape
 
 MAX_FILE_PIXELS = 2**20
-Table = Annotated[list[list[Annotated[int, Field(ge=1, le=65535)]]], Field(min_length=8, max_length=8)]
-KINDS = {1: "grey", 3: "colour"}
 
 
 @dataclass(frozen=True, config=MODEL_CONFIG)
@@ -57,54 +42,31 @@ class BlindDeblurJPEG(BlindBlur):
     takes: ClassVar[str] = "the .jpg file itself, or the array of its coefficients"
 
     image_shape: ImageShape
-    noise_std: Annotated[
-        float,
-        Field(
-            ge=0,
-            le=10,
-            allow_inf_nan=False,
-            description="standard deviation of the noise before JPEG, in [-1, 1] scale; of a colour image in Y, Cb and Cr",
-        ),
-    ] = 0.02
-    quality: Annotated[int, Field(ge=1, le=100, description="JPEG quality, where no table is given")] = 50
-    table: Annotated[Table | None, Field(description="the file's own 8 x 8 quantisation table, of a colour image that of Y")] = None
-    chroma_tables: Annotated[
-        list[Table] | None, Field(min_length=2, max_length=2, description="a colour file's own tables of Cb and Cr")
-    ] = None
-    subsampling: Annotated[Subsampling, Field(description="of Cb and Cr in a colour file; a .jpg file tells its own")] = "4:4:4"
+    noise_std: NoiseStd = 0.02
+    quality: Quality = 50
+    table: LumaTable = None
+    chroma_tables: ChromaTables = None
+    subsampling: Annotated[ChromaSubsampling, Field(description="of Cb and Cr in a colour file; a .jpg file tells its own")] = "4:4:4"
     kernel: Annotated[list[list[float]] | None, Field(description="the blur, rows of numbers with odd sides; unknown if not given")] = None
 
     def __post_init__(self) -> None:
-        if self.image_shape[0] not in KINDS:
-            raise ShapeError(f"expected grey images (1, H, W) or RGB images (3, H, W), got {tuple(self.image_shape)}")
-        if self.image_shape[0] == 1 and (self.chroma_tables is not None or self.subsampling != "4:4:4"):
-            raise ShapeError(f"chroma_tables and subsampling are of colour images (3, H, W), got grey ones {tuple(self.image_shape)}")
-        for table in [self.table, *(self.chroma_tables or [])]:
-            if table is not None and any(len(row) != 8 for row in table):
-                raise ShapeError(f"expected a table of 8 rows of 8 numbers, got rows of {[len(row) for row in table]}")
+        _ = self.encoder
         self.check_blur()
-        _ = self.transform
 
     @cached_property
+    def encoder(self) -> Encoder:
+        """What makes the file of the blurred image."""
+        return Encoder(self.image_shape, self.quality, self.table, self.chroma_tables, self.subsampling)
+
+    @property
     def transform(self) -> Transform:
         """The orthonormal block DCT, of RGB images after their YCbCr and its averages."""
-        return transform_for(self.image_shape, FACTORS[self.subsampling])
+        return self.encoder.transform
 
     @cached_property
     def noise(self) -> JPEGNoise:
         """Noise, then rounding of the coefficients."""
-        return JPEGNoise(self.noise_std, CoefficientScale.of(self.transform, self._tables()))
-
-    def _tables(self) -> list[NDArray[np.int32]]:
-        luma, chroma = standard_tables(self.quality)
-        blue, red = self.chroma_tables or (None, None)
-        pairs = [(self.table, luma), (blue, chroma), (red, chroma)]
-        tables = [standard if own is None else np.array(own, np.int32) for own, standard in pairs]
-        return tables[: self.image_shape[0]]
-
-    def simulate(self, x: Tensor, seed: int) -> Tensor:
-        """As for every forward model, with the transform in double precision: single precision takes some edges for the next cell."""
-        return super().simulate(x.double(), seed).to(x.dtype)
+        return JPEGNoise(self.noise_std, self.encoder.scale)
 
     @classmethod
     def read_file(cls, content: bytes, image_shape: ImageShape) -> tuple[Tensor, dict[str, Any]] | None:
@@ -127,7 +89,7 @@ class BlindDeblurJPEG(BlindBlur):
         self.check_measurement(y)
         grids = [c[0].cpu().numpy().astype(np.int32) for c in self.transform.components(y[None])]
         samplings = [FACTORS[self.subsampling], (1, 1), (1, 1)]
-        components = tuple(Component(*parts) for parts in zip(grids, self._tables(), samplings[: len(grids)], strict=True))
+        components = tuple(Component(*parts) for parts in zip(grids, self.encoder.tables, samplings[: len(grids)], strict=True))
         return ".jpg", write_jpeg(JPEGCoefficients(components, *self.image_shape[1:]))
 
 

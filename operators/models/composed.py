@@ -36,7 +36,7 @@ class Composed(ForwardModel):
     """
 
     name: ClassVar[str] = "composed"
-    summary: ClassVar[str] = "Any map (blur, inpainting, downsampling, ...) with any noise model (Gaussian, Poisson, quantised, ...)"
+    summary: ClassVar[str] = "Any map (blur, inpainting, downsampling, ...) with any noise model (Gaussian, Poisson, quantised, JPEG)"
 
     image_shape: ImageShape
     physics: Annotated[AnyMap, Field(discriminator="kind", description='the map, such as {"kind": "blur", "std": 2}')] = Field(
@@ -55,13 +55,16 @@ class Composed(ForwardModel):
         return {name: tuple(f"physics.{field}" for field in fields) for name, fields in self.physics.stored_by.items()}
 
     @cached_property
+    def _physics(self) -> Map:
+        return self.physics.build(self.image_shape)
+
+    @cached_property
     def map(self) -> Map:
         """The physics, and what the noise model wants before it."""
-        physics = self.physics.build(self.image_shape)
-        front = self.observation.front(physics.output_shape)
-        return physics if front is None else chain(physics, front)
+        front = self.observation.front(self._physics)
+        return self._physics if front is None else chain(self._physics, front)
 
     @cached_property
     def noise(self) -> NoiseModel:
         """The noise model."""
-        return self.observation.build()
+        return self.observation.build(self._physics.output_shape)

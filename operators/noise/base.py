@@ -42,6 +42,10 @@ class NoiseModel(ABC):
         """Raise :class:`operators.MeasurementError` when ``y`` (finite) holds values that the noise model cannot produce."""
         return
 
+    def widened(self, x: Tensor) -> Tensor:
+        """``x`` in the precision that a measurement of it is simulated in: its own, unless rounding errors would show in y."""
+        return x
+
     @property
     def divides(self) -> bool:
         """Whether a Gaussian part can be taken out of it."""

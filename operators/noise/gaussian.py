@@ -13,6 +13,7 @@ from torch import Tensor
 
 from operators.noise.base import SeparableNoise, std_left
 from operators.parts import PART_CONFIG, NoisePart
+from operators.shapes import Shape
 
 
 @dataclass(frozen=True)
@@ -62,5 +63,5 @@ class Gaussian(NoisePart):
     kind: Literal["gaussian"] = "gaussian"
     std: Annotated[float, Field(gt=0, le=10, allow_inf_nan=False, description="standard deviation, in [-1, 1] scale")] = 0.1
 
-    def build(self) -> GaussianNoise:
+    def build(self, shape: Shape) -> GaussianNoise:
         return GaussianNoise(self.std)

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import Annotated, Literal, Self
 
+import pydantic.dataclasses
+from pydantic import Field
 from torch import Tensor
 
-from operators.errors import MeasurementError
+from operators.errors import MeasurementError, ShapeError
 from operators.jpeg.cells import CoefficientScale
+from operators.jpeg.encoder import ChromaSubsampling, ChromaTables, Encoder, LumaTable, NoiseStd, Quality
+from operators.maps.base import LinearMap, Map
 from operators.noise.cells import CellNoise
 from operators.noise.dither import FAR, Dither, log_interval
+from operators.parts import PART_CONFIG, NoisePart
+from operators.shapes import Shape
 
 
 @dataclass(frozen=True)
@@ -29,6 +35,10 @@ class JPEGNoise(CellNoise):
         bad = int((y != y.round()).sum())
         if bad:
             raise MeasurementError(f"expected whole numbers, the coefficients of a JPEG file, got {bad} of {y.numel()} others")
+
+    def widened(self, x: Tensor) -> Tensor:
+        """In double precision: single precision takes some edges for the next cell."""
+        return x.double()
 
     def encode(self, signal: Tensor) -> Tensor:
         return self.scaling.rounded(signal[None])[0]
@@ -51,3 +61,34 @@ class JPEGNoise(CellNoise):
     def scale(self) -> float:
         """Noise and rounding together, at the finest step."""
         return math.hypot(self.tau, self.scaling.step.value.min().item() / math.sqrt(12))
+
+
+@pydantic.dataclasses.dataclass(frozen=True, config=PART_CONFIG)
+class JPEG(NoisePart):
+    """What a JPEG file keeps of the picture that the map makes: the array of its quantised coefficients.
+
+    The picture is grey (1, H, W) or RGB (3, H, W), of whole blocks. Its noise is white in what JPEG transforms.
+    """
+
+    kind: Literal["jpeg"] = "jpeg"
+    noise_std: Annotated[NoiseStd, Field(gt=0)] = 0.02
+    quality: Quality = 50
+    table: LumaTable = None
+    chroma_tables: ChromaTables = None
+    subsampling: ChromaSubsampling = "4:4:4"
+
+    def build(self, shape: Shape) -> JPEGNoise:
+        return JPEGNoise(self.noise_std, self._encoder(shape).scale)
+
+    def front(self, physics: Map) -> LinearMap:
+        if not physics.pictures:
+            shape = tuple(physics.output_shape)
+            raise ShapeError(f"expected before JPEG a map whose output is a picture, got one with other numbers, of shape {shape}")
+        return self._encoder(physics.output_shape).transform
+
+    def _encoder(self, shape: Shape) -> Encoder:
+        channels, height, width = shape
+        try:
+            return Encoder((channels, height, width), self.quality, self.table, self.chroma_tables, self.subsampling)
+        except ShapeError as error:
+            raise ShapeError(f"JPEG does not fit what the map puts out: {error}") from error

@@ -13,6 +13,7 @@ from torch import Tensor
 from operators.errors import MeasurementError
 from operators.noise.base import SeparableNoise
 from operators.parts import PART_CONFIG, NoisePart
+from operators.shapes import Shape
 
 
 @dataclass(frozen=True)
@@ -60,5 +61,5 @@ class Poisson(NoisePart):
     peak: Annotated[float, Field(gt=0, le=1e6, allow_inf_nan=False, description="expected photons at white")] = 30.0
     dark: Annotated[float, Field(gt=0, le=1e6, allow_inf_nan=False, description="expected photons at black")] = 1.0
 
-    def build(self) -> PoissonNoise:
+    def build(self, shape: Shape) -> PoissonNoise:
         return PoissonNoise(self.peak, self.dark)

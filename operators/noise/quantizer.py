@@ -121,5 +121,5 @@ class Quantized(NoisePart):
     bits: Annotated[int, Field(ge=1, le=8, description="bits per entry")] = 1
     looks: Annotated[int, Field(ge=1, le=64, description="measurements of every entry, each with its own dither")] = 1
 
-    def build(self) -> Quantizer:
+    def build(self, shape: Shape) -> Quantizer:
         return Quantizer(self.tau, self.dither, self.bits, self.looks)

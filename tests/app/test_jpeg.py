@@ -100,3 +100,15 @@ def test_kernels_come_back_as_pictures_and_numbers(tmp_path) -> None:
     assert {"kernel.png", "kernels.png"} <= set(json.loads((tmp_path / "result.json").read_text())["files"])
     with np.load(tmp_path / "posterior.npz") as saved:
         np.testing.assert_array_equal(saved["kernel"], kernels.numpy())
+
+
+def test_jpeg_after_another_map_takes_the_array_of_coefficients(client: TestClient) -> None:
+    operator = {"name": "composed", "physics": {"kind": "inpainting"}, "observation": {"kind": "jpeg", "quality": 60}}
+    image = picture(np.full((SIZE, SIZE), 99, dtype=np.uint8))
+    answer = client.post("/v1/simulate", files={"image": ("x", image)}, data={"spec": json.dumps({"operator": operator})})
+    assert answer.status_code == 200, answer.text
+    assert post(client, answer.content, given=spec(operator=operator)).status_code == 202
+    decoded = post(client, jpeg(), given=spec(operator=operator))
+    assert "whole numbers, the coefficients of a JPEG file" in problem(decoded, 422)["detail"]
+    magnitudes = {**operator, "physics": {"kind": "fourier_magnitude"}}
+    assert "a map whose output is a picture" in problem(post(client, answer.content, given=spec(operator=magnitudes)), 422)["detail"]

@@ -47,6 +47,14 @@ def test_simulate_writes_a_jpeg_file_that_sample_reads(dpnp: Dpnp, tmp_path: Pat
     assert done.exit_code == 0, done.output
 
 
+def test_jpeg_after_another_map_is_an_array_of_coefficients(dpnp: Dpnp, tmp_path: Path) -> None:
+    given = ("--operator", "composed", "--set", 'physics={"kind": "blur", "boundary": "zero"}', "--set", 'observation={"kind": "jpeg"}')
+    assert dpnp("simulate", ASTRONAUT, *given, "--out", "y.npy").exit_code == 0
+    assert np.load(tmp_path / "y.npy").shape == (1, 1, SIZE, SIZE)
+    done = dpnp("sample", "y.npy", *given, *QUICK, "--out", "posterior")
+    assert done.exit_code == 0, done.output
+
+
 def test_simulate_writes_what_the_library_simulates(dpnp: Dpnp, tmp_path: Path) -> None:
     image = np.linspace(-1, 1, SIZE * SIZE, dtype=np.float32).reshape(1, SIZE, SIZE)
     np.save(tmp_path / "x.npy", image)

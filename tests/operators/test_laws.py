@@ -32,7 +32,16 @@ VARIANTS: dict[str, list[dict]] = {
     "quantization": [{"dither": "gaussian"}, {"bits": 3, "dither": "gaussian", "tau": 0.1}, {"bits": 2, "tau": 0.2}, {"looks": 3}],
 }
 """Parameters to try besides the defaults, for models whose parameters change the law."""
-COLOUR: dict[str, list[tuple[dict, tuple[int, int, int]]]] = {
+OWN_SHAPES: dict[str, list[tuple[dict, tuple[int, int, int]]]] = {
+    "composed": [
+        ({"observation": {"kind": "jpeg", "noise_std": 0.1, "table": [[20] * 8] * 8}}, (1, 8, 16)),
+        ({"physics": {"kind": "bicubic", "factor": 2}, "observation": {"kind": "jpeg", "quality": 60}}, (1, 16, 16)),
+        ({"physics": {"kind": "blur"}, "observation": {"kind": "jpeg"}}, (1, 16, 16)),
+        ({"physics": {"kind": "blur", "std": 0.8, "boundary": "reflect"}, "observation": {"kind": "jpeg"}}, (1, 8, 16)),
+        ({"physics": {"kind": "inpainting"}, "observation": {"kind": "jpeg"}}, (1, 16, 8)),
+        ({"physics": {"kind": "bicubic", "factor": 2}, "observation": {"kind": "jpeg", "subsampling": "4:2:0"}}, (3, 32, 32)),
+        ({"observation": {"kind": "jpeg", "quality": 80, "chroma_tables": [[[20] * 8] * 8, [[30] * 8] * 8]}}, (3, 8, 16)),
+    ],
     "blind_deblur_jpeg": [
         ({"kernel": [[1]]}, (3, 8, 16)),
         ({"kernel": KERNEL, "subsampling": "4:2:0"}, (3, 16, 16)),
@@ -40,13 +49,13 @@ COLOUR: dict[str, list[tuple[dict, tuple[int, int, int]]]] = {
         ({"kernel": [[1]], "subsampling": "4:4:0", "quality": 80}, (3, 16, 8)),
     ],
 }
-"""Parameters to try on colour images of their own shapes, for models that not every shape fits."""
+"""Parameters to try on images of their own shapes, for models that not every shape fits."""
 
 
 def cases() -> list:
     found = [(name, {}, shape) for name in operators.names() if name not in NOT_WITHOUT for shape in SHAPES]
     found += [(name, parameters, SHAPES[0]) for name, variants in VARIANTS.items() for parameters in variants]
-    found += [(name, parameters, shape) for name, variants in COLOUR.items() for parameters, shape in variants]
+    found += [(name, parameters, shape) for name, variants in OWN_SHAPES.items() for parameters, shape in variants]
     return [pytest.param(operators.build(n, p, shape), id=f"{n}-{shape}-{p or ''}") for n, p, shape in found]
 
 
