@@ -17,15 +17,17 @@ from operators.noise.dither import DITHER_STD, Dither
 from operators.parts import PART_CONFIG, NoisePart
 from operators.shapes import Shape
 
-TOLERANCE = 1e-3  # of the distance of two levels: what an 8-bit picture may lose
+TOLERANCE = 1e-3  # of the distance of two levels: rounding errors of numbers in files
+WHITE = 255  # of 8-bit pictures
 
 
 @dataclass(frozen=True)
 class Quantizer(CellNoise):
     """y = Q(a + tau w): the range [-1, 1] in 2^bits equal cells, the outer ones endless; w standard logistic or standard normal.
 
-    The cells are named by equally spaced levels from -1 to 1. One bit is the sign, P(y = +1) = sigmoid(a / tau) (Xu & Chi 2024) or
-    Phi(a / tau). ``looks`` > 1 measures that often, each with its own dither: y gains a first axis.
+    The cells are named by equally spaced levels from -1 to 1, or by the grey levels that are nearest to them in an 8-bit picture. One bit
+    is the sign, P(y = +1) = sigmoid(a / tau) (Xu & Chi 2024) or Phi(a / tau). ``looks`` > 1 measures that often, each with its own dither:
+    y gains a first axis.
     """
 
     tau: float
@@ -47,7 +49,10 @@ class Quantizer(CellNoise):
 
     def check(self, y: Tensor) -> None:
         code = self._code(y)
-        bad = int((((code - code.round()).abs() > TOLERANCE) | (y.abs() > 1 + TOLERANCE)).sum())
+        level = code.round().clamp(0, self.levels - 1)
+        grey_levels = WHITE / (self.levels - 1)
+        in_a_picture = (level * grey_levels).round() / grey_levels
+        bad = int((torch.minimum((code - level).abs(), (code - in_a_picture).abs()) > TOLERANCE).sum())
         if bad:
             what = "one-bit values -1 or +1" if self.bits == 1 else f"the {self.levels} equally spaced levels from -1 to 1"
             raise MeasurementError(f"expected {what} in the measurement, got {bad} of {y.numel()} others")
@@ -103,6 +108,7 @@ class Quantizer(CellNoise):
 
     def _squares(self, y: Tensor, clean: Tensor) -> Tensor:
         """(y - E y)² / Var y, by the sum over all levels."""
+        y = self._code(y).round() * (2 / (self.levels - 1)) - 1
         values = torch.linspace(-1, 1, self.levels, dtype=clean.dtype, device=clean.device)
         p = torch.stack([CellNoise.log_prob_entries(self, v, clean).exp() for v in values])
         v = values.reshape(-1, *[1] * clean.ndim)

@@ -1,9 +1,12 @@
 """One-bit quantised sensing."""
 
+import io
 import math
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 from pydantic import ValidationError
 
 import operators
@@ -52,6 +55,33 @@ def test_bits_and_looks_are_what_they_say():
     model.check_measurement(y)
     with pytest.raises(operators.MeasurementError, match=r"4 equally spaced levels.*got 1 of 6000"):
         model.check_measurement(torch.where(torch.arange(6000).reshape(y.shape) == 7, 0.1, y))
+
+
+def through_a_picture(y):
+    """As an 8-bit PNG file keeps it."""
+    file = io.BytesIO()
+    Image.fromarray(((y[0].numpy() + 1) * 127.5).round().astype(np.uint8)).save(file, "PNG")
+    return torch.from_numpy(np.array(Image.open(file), dtype=np.float32) / 127.5 - 1)[None]
+
+
+@pytest.mark.parametrize("bits", range(1, 9))
+def test_an_8_bit_picture_is_the_measurement_at_any_number_of_bits(bits):
+    model = operators.Quantization(image_shape=(1, 16, 32), tau=0.1, bits=bits)
+    x = torch.linspace(-1, 1, 512).reshape(1, 16, 32)
+    y = model.noise.encode(x)
+    assert len(y.unique()) == 2**bits
+    seen = through_a_picture(y)
+    model.check_measurement(seen)
+    assert all(map(torch.equal, model.noise.cells(seen), model.noise.cells(y)))
+    assert torch.allclose(model.residual(x, seen), model.residual(x, y), rtol=1e-4)
+
+
+@pytest.mark.parametrize("bits", range(1, 8))
+def test_a_picture_with_another_grey_level_is_refused(bits):
+    model = operators.Quantization(image_shape=(1, 16, 16), bits=bits)
+    greys = torch.arange(256).reshape(1, 16, 16)
+    with pytest.raises(operators.MeasurementError, match=f"got {256 - 2**bits} of 256"):
+        model.check_measurement(greys / 127.5 - 1)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
