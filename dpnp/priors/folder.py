@@ -23,6 +23,7 @@ from dpnp.priors.linear import LinearDenoiser
 from dpnp.priors.spectrum import rings
 
 WEIGHTS = "model.safetensors"
+LARGEST_POWER = 1e12  # of images in [-1, 1] scale: far above any
 
 
 def save_prior(
@@ -91,7 +92,7 @@ def load(path: Path, *, name: str, device: torch.device | str = "cpu") -> EDMPri
         denoiser = _blank_denoiser(layout)
         denoiser.load_state_dict(_finite(load_file(path / WEIGHTS)))
         spectrum = _spectrum(card.get("spectrum"), layout.image_shape)
-    except (KeyError, TypeError, ValueError, RuntimeError, OSError, SafetensorError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError, RuntimeError, OSError, SafetensorError) as error:
         raise PriorError(f"the prior in {path} cannot be loaded: {error}") from error
     prior = EDMPrior(denoiser, layout.image_shape, sigma_range=layout.sigma_range, name=name, card=card)
     prior.spectrum = spectrum
@@ -109,9 +110,12 @@ def _spectrum(values: list[float] | None, image_shape: ImageShape) -> Tensor | N
         return None
     spectrum, (c, h, w) = torch.tensor(values, dtype=torch.float64), image_shape
     shape = (len(rings(h, w, spectrum.device)[1]), c, c)
-    if spectrum.shape != (math.prod(shape),) or not spectrum.isfinite().all():
-        raise ValueError(f"expected a spectrum of {math.prod(shape)} finite numbers, got {len(values)}")
-    return spectrum.reshape(shape)
+    if spectrum.shape != (math.prod(shape),) or not (spectrum.abs() < LARGEST_POWER).all():
+        raise ValueError(f"expected a spectrum of {math.prod(shape)} numbers, got {len(values)} or some that are infinite or not numbers")
+    spectrum = spectrum.reshape(shape)
+    if (spectrum.diagonal(dim1=1, dim2=2) < 0).any():
+        raise ValueError("expected a spectrum without negative power")
+    return spectrum
 
 
 def _blank_denoiser(layout: Layout) -> EDMDenoiser:

@@ -162,7 +162,7 @@ def test_weights_of_another_size_are_refused(folder):
         load_folder(folder, name="x")
 
 
-@pytest.mark.parametrize("spectrum", [[1.0, 0.5], [float("nan")] * 6, ["a"], 3], ids=str)
+@pytest.mark.parametrize("spectrum", [[1.0, 0.5], [float("nan")] * 6, [-1.0] * 6, [1e300] * 6, [10**400], ["a"], 3], ids=range(7))
 def test_a_spectrum_that_does_not_fit_is_refused(folder, spectrum):
     edit_card(folder, spectrum=spectrum)
     with pytest.raises(dpnp.PriorError, match="cannot be loaded"):
