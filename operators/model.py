@@ -85,8 +85,8 @@ class ForwardModel(ABC):
         return None
 
     def unpack(self, array: Tensor) -> Tensor:
-        """The measurement in a compact form that people keep it in, where the model knows one; else ``array`` as it is."""
-        return array
+        """The measurement in a compact form that people keep it in, where the noise model knows one; else ``array`` as it is."""
+        return self.noise.unpack(array, self.measurement_shape)
 
     def simulate(self, x: Tensor, seed: int) -> Tensor:
         """A measurement of ``x`` ((C, H, W) or (B, C, H, W), [-1, 1] scale); image i's noise depends on (seed, i) alone.

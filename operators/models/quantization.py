@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from functools import cached_property
-from math import ceil, prod
 from typing import Annotated, ClassVar
 
-import torch
 from pydantic import Field
 from pydantic.dataclasses import dataclass
-from torch import Tensor
 
 from operators.maps import IdentityMap
 from operators.model import MODEL_CONFIG, ForwardModel
@@ -34,15 +31,6 @@ class Quantization(ForwardModel):
     dither: Annotated[Dither, Field(description="law of the dither")] = "logistic"
     bits: Annotated[int, Field(ge=1, le=8, description="bits per pixel")] = 1
     looks: Annotated[int, Field(ge=1, le=64, description="measurements of every pixel, each with its own dither")] = 1
-
-    def unpack(self, array: Tensor) -> Tensor:
-        """One-bit measurements packed eight to a byte (``numpy.packbits`` of y > 0), given as bytes in [-1, 1] scale, (ceil(n / 8),)."""
-        count = prod(self.measurement_shape)
-        if self.bits > 1 or array.shape != (ceil(count / 8),) or count == 1:
-            return array
-        packed = ((array + 1) * 127.5).round().to(torch.int64)
-        bits = packed[:, None] >> torch.arange(7, -1, -1) & 1
-        return (2.0 * bits - 1).flatten()[:count].reshape(self.measurement_shape).to(array.dtype)
 
     @cached_property
     def map(self) -> IdentityMap:

@@ -42,6 +42,10 @@ class NoiseModel(ABC):
         """Raise :class:`operators.MeasurementError` when ``y`` (finite) holds values that the noise model cannot produce."""
         return
 
+    def unpack(self, array: Tensor, shape: Shape) -> Tensor:
+        """A measurement of ``shape`` in a compact form that people keep it in, where the noise model knows one; else ``array`` as it is."""
+        return array
+
     def widened(self, x: Tensor) -> Tensor:
         """``x`` in the precision that a measurement of it is simulated in: its own, unless rounding errors would show in y."""
         return x

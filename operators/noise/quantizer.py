@@ -57,6 +57,15 @@ class Quantizer(CellNoise):
             what = "one-bit values -1 or +1" if self.bits == 1 else f"the {self.levels} equally spaced levels from -1 to 1"
             raise MeasurementError(f"expected {what} in the measurement, got {bad} of {y.numel()} others")
 
+    def unpack(self, array: Tensor, shape: Shape) -> Tensor:
+        """One-bit measurements packed eight to a byte (``numpy.packbits`` of y > 0), given as bytes in [-1, 1] scale, (ceil(n / 8),)."""
+        count = math.prod(shape)
+        if self.bits > 1 or array.shape != (math.ceil(count / 8),) or count == 1:
+            return array
+        packed = ((array + 1) * 127.5).round().to(torch.int64)
+        bits = packed[:, None] >> torch.arange(7, -1, -1) & 1
+        return (2.0 * bits - 1).flatten()[:count].reshape(shape).to(array.dtype)
+
     def encode(self, signal: Tensor) -> Tensor:
         code = torch.floor((signal + 1) / 2 * self.levels).clamp(0, self.levels - 1)
         return code * (2 / (self.levels - 1)) - 1
