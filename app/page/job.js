@@ -45,11 +45,20 @@ function render(job) {
   if (job.error) showProblem(find("job-problem"), { problem: job.error });
 }
 
+// A parameter in a few words: a list by its size, a part by its kind and its own parameters.
+function brief(value) {
+  if (Array.isArray(value)) return Array.isArray(value[0]) ? `of ${value.length} x ${value[0].length} numbers` : `of ${value.length} numbers`;
+  if (value === null || typeof value !== "object") return String(value);
+  const { kind, ...parameters } = value;
+  return [spaced(kind ?? ""), ...named(parameters)].join(", ");
+}
+
+const named = (parameters) => Object.entries(parameters).map(([name, value]) => `${spaced(name)} ${brief(value)}`);
+
 function describe(job) {
-  const { operator, prior, n_samples: n, seed } = job.spec;
-  const parameters = Object.entries(operator).filter(([name]) => name !== "name").map(([name, value]) => `${spaced(name)} ${value}`);
+  const { operator: { name, ...rest }, prior, n_samples: n, seed } = job.spec;
   find("job-title").textContent = `Job ${job.id.slice(0, 8)}`;
-  find("job-facts").textContent = [spaced(operator.name), ...parameters, `prior ${prior}`, `${n} samples`, `seed ${seed}`].join(" · ");
+  find("job-facts").textContent = [spaced(name), ...named(rest), `prior ${prior}`, `${n} samples`, `seed ${seed}`].join(" · ");
   document.title = `Job ${job.id.slice(0, 8)} · DPnP`;
   calls.show("job", job.spec, "measurement.npy", false);
 }

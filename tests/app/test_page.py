@@ -16,7 +16,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from app.store import Store
 from tests.app.browser import MILLISECONDS, chromium, opened
-from tests.app.helpers import MEASUREMENT, ROOT, LiveServer, npy, picture, post, until
+from tests.app.helpers import MEASUREMENT, ROOT, LiveServer, npy, picture, post, spec, until
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -180,6 +180,18 @@ def test_structured_parameters_are_typed_as_json(page: Page, live: LiveServer) -
     expect(page.get_by_role("img", name=re.compile("mean", re.IGNORECASE)).first).to_be_visible()
     (job, *_) = live.client.get("/v1/jobs").json()["jobs"]
     assert job["spec"]["operator"]["physics"] == {"kind": "inpainting", "keep": 0.8}
+    facts = page.locator("#job-facts")
+    expect(facts).to_contain_text("physics inpainting, keep 0.8")
+    expect(facts).to_contain_text("observation quantized, bits 2")
+
+
+def test_long_parameters_are_told_by_their_size(page: Page, live: LiveServer) -> None:
+    kernel = [[1 / 9] * 3] * 3
+    operator = {"name": "composed", "physics": {"kind": "blur", "kernel": kernel}, "observation": {"kind": "gaussian"}}
+    answer = post(live.client, npy(np.zeros((1, 8, 8), dtype=np.float32)), given=spec(operator=operator))
+    job_id = answer.json()["id"]
+    page.goto(f"{address(live)}/#/jobs/{job_id}")
+    expect(page.locator("#job-facts")).to_contain_text("physics blur, kernel of 3 x 3 numbers")
 
 
 def test_everything_can_be_done_from_the_keyboard(page: Page) -> None:
