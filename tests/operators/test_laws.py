@@ -25,15 +25,25 @@ VARIANTS: dict[str, list[dict]] = {
             {"kind": "blur", "std": 0.8, "boundary": "zero"},
             {"kind": "inpainting"},
             {"kind": "fourier_magnitude", "mask": "none"},
+            {"kind": "identity"},
         )
         for observation in ({"kind": "gaussian", "std": 0.2}, {"kind": "quantized", "bits": 2}, {"kind": "poisson"})
-    ],
+    ]
+    + [{"observation": {"kind": "quantized", "bits": 1, "dither": "gaussian", "looks": 2}}],
     "super_resolution": [{"boundary": "edge"}],
     "quantization": [{"dither": "gaussian"}, {"bits": 3, "dither": "gaussian", "tau": 0.1}, {"bits": 2, "tau": 0.2}, {"looks": 3}],
 }
 """Parameters to try besides the defaults, for models whose parameters change the law."""
+ROWS = torch.randn(10, 16, generator=torch.Generator().manual_seed(0), dtype=torch.float64).mul(0.3).tolist()
+MATRIX = {"kind": "matrix", "rows": ROWS}
 OWN_SHAPES: dict[str, list[tuple[dict, tuple[int, int, int]]]] = {
     "composed": [
+        ({"physics": MATRIX, "observation": {"kind": "gaussian"}}, (1, 4, 4)),
+        (
+            {"physics": MATRIX, "observation": {"kind": "quantized", "bits": 3, "dither": "gaussian"}},
+            (1, 4, 4),
+        ),
+        ({"physics": MATRIX, "observation": {"kind": "poisson"}}, (1, 4, 4)),
         ({"observation": {"kind": "jpeg", "noise_std": 0.1, "table": [[20] * 8] * 8}}, (1, 8, 16)),
         ({"physics": {"kind": "bicubic", "factor": 2}, "observation": {"kind": "jpeg", "quality": 60}}, (1, 16, 16)),
         ({"physics": {"kind": "blur"}, "observation": {"kind": "jpeg"}}, (1, 16, 16)),
@@ -56,7 +66,7 @@ def cases() -> list:
     found = [(name, {}, shape) for name in operators.names() if name not in NOT_WITHOUT for shape in SHAPES]
     found += [(name, parameters, SHAPES[0]) for name, variants in VARIANTS.items() for parameters in variants]
     found += [(name, parameters, shape) for name, variants in OWN_SHAPES.items() for parameters, shape in variants]
-    return [pytest.param(operators.build(n, p, shape), id=f"{n}-{shape}-{p or ''}") for n, p, shape in found]
+    return [pytest.param(operators.build(n, p, shape), id=f"{n}-{shape}-{p or ''}"[:150]) for n, p, shape in found]
 
 
 def foreign() -> list:
@@ -257,6 +267,17 @@ def test_wrong_shapes_and_values_are_named(model):
     spoiled.view(-1)[3] = math.nan
     with pytest.raises(operators.MeasurementError, match="1 of"):
         model.check_measurement(spoiled)
+
+
+@CATALOGUE
+def test_values_that_the_noise_cannot_produce_are_named(model):
+    if isinstance(model.noise, GaussianNoise):
+        pytest.skip("every number can be")
+    y = model.simulate(images(model.image_shape, 1)[0], seed=0)
+    model.check_measurement(y)
+    y.view(-1)[3] += 0.37
+    with pytest.raises(operators.MeasurementError, match="got 1 of"):
+        model.check_measurement(y)
 
 
 @CATALOGUE
