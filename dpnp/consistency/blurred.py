@@ -136,10 +136,10 @@ class BlurredCells:
         """The spectra (B, P, H, W), in the planes, of stationary images of which ``x`` (B, C, H, W) are draws."""
         return radial_power(self._mixed(x))
 
-    def power_of(self, spectrum: Tensor) -> Tensor:
+    def power_of(self, radial: Tensor) -> Tensor:
         """The same (P, H, W) from the channels' cross spectra (rings, C, C) of the images' law."""
-        colours = torch.cat([self.planes.full.like(spectrum), self.planes.averaged.like(spectrum)])
-        power = torch.einsum("pc,cdhw,pd->phw", colours, on_frequencies(spectrum, *self.transform.image_shape[1:]), colours)
+        colours = torch.cat([self.planes.full.like(radial), self.planes.averaged.like(radial)])
+        power = torch.einsum("pc,cdhw,pd->phw", colours, on_frequencies(radial, *self.transform.image_shape[1:]), colours)
         return power.clamp_min(0)  # of nearly grey images a plane is the small difference of rounded numbers
 
     def error(self, power: Tensor, eta: float) -> Tensor:

@@ -34,7 +34,7 @@ class HMC:
 
     model: ForwardModel
     y: Tensor
-    trajectories: int = 8
+    trajectories: int
     metric: Metric = FLAT
     leaps: int = LEAPS
 

@@ -31,7 +31,7 @@ class MALA:
 
     model: ForwardModel
     y: Tensor
-    steps: int = 40
+    steps: int
     adapt: float = 0.5
     metropolis: bool = True
     metric: Metric = FLAT

@@ -27,10 +27,10 @@ class GaussianNoise(SeparableNoise):
         return clean + self.std * noise.to(clean.device)
 
     def log_prob_entries(self, y: Tensor, clean: Tensor) -> Tensor:
-        return -0.5 * ((y - clean) / self.std).square() - math.log(self.std) - 0.5 * math.log(2 * math.pi)
+        return -0.5 * ((y - clean) / self.std).square() - self._log_normaliser
 
     def log_prob(self, y: Tensor, clean: Tensor) -> Tensor:
-        return -0.5 * self.deviance(y, clean) - clean[0].numel() * (math.log(self.std) + 0.5 * math.log(2 * math.pi))
+        return -0.5 * self.deviance(y, clean) - clean[0].numel() * self._log_normaliser
 
     def log_prob_and_gradient(self, y: Tensor, clean: Tensor) -> tuple[Tensor, Tensor]:
         return self.log_prob(y, clean), (y - clean) / self.std**2
@@ -54,6 +54,10 @@ class GaussianNoise(SeparableNoise):
     @property
     def scale(self) -> float:
         return self.std
+
+    @property
+    def _log_normaliser(self) -> float:
+        return math.log(self.std) + 0.5 * math.log(2 * math.pi)
 
 
 @pydantic.dataclasses.dataclass(frozen=True, config=PART_CONFIG)

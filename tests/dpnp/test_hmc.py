@@ -82,7 +82,7 @@ def test_the_rotation_is_exact_without_a_likelihood():
 
 def test_every_chain_adapts_by_itself():
     model, y, x_k = problem()
-    sampler = HMC(model, y)
+    sampler = HMC(model, y, trajectories=8)
     together = draws(sampler, x_k, 6)
     alone = sampler.draw(x_k, ETA, sampler.init(1), SampleStreams(0, [4], dtype=torch.float64))
     assert torch.allclose(together.x[4], alone.x[0], atol=1e-10)
